@@ -1,0 +1,1 @@
+"""Polysigma's targets."""

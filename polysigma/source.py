@@ -1,0 +1,175 @@
+"""The one YAML reader: plain Python values, and the place in the file of each of them.
+
+Everything that Polysigma reads as YAML goes through here, so that a scalar means the same everywhere and an error can
+name its line. It is PyYAML's safe loader (what pySigma uses), without duplicate keys, aliases to a parent, or tags.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from polysigma.diagnostics import Diagnostic, PolysigmaError, Position
+
+Path_ = tuple[str | int, ...]
+"""Where a value stands in a document: keys and list indexes from the top."""
+
+_Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MAX_DEPTH = 100
+_MAX_VALUES = 1_000_000
+"""More values than any honest file holds: aliases of aliases would otherwise grow without end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML document: its `value`, the position of every value in it, and the text that it came from."""
+
+    value: Any
+    file: str | None
+    nodes: dict[Path_, yaml.Node]
+    keys: dict[Path_, Position]
+    lines: tuple[str, ...]
+
+    def at(self, *path: str | int) -> Position | None:
+        """The position of the value at `path`, or of its nearest parent that has one."""
+        while path not in self.nodes:
+            if not path:
+                return None
+            path = path[:-1]
+        return _position(self.nodes[path].start_mark)
+
+    def key_at(self, *path: str | int) -> Position | None:
+        """The position of the key that introduces `path`, or of the value where it has no key."""
+        return self.keys.get(path) or self.at(*path)
+
+    def scalar_at(self, *path: str | int) -> Position | None:
+        """The position of the first character of a scalar's text, past a quote mark or a block header."""
+        node = self.nodes.get(path)
+        if not isinstance(node, yaml.ScalarNode):
+            return self.at(*path)
+        start = _position(node.start_mark)
+        if node.style in {"'", '"'}:
+            return Position(start.line, start.column + 1)
+        if node.style in {"|", ">"}:
+            for number in range(start.line, len(self.lines)):
+                text = self.lines[number]
+                if text.strip():
+                    return Position(number + 1, len(text) - len(text.lstrip()) + 1)
+        return start
+
+    def error(self, code: str, message: str, *path: str | int, hint: str | None = None) -> PolysigmaError:
+        """A PolysigmaError at the value that stands at `path`."""
+        return PolysigmaError(Diagnostic(code, message, hint, self.file, self.at(*path)))
+
+
+def read_file(path: str | Path) -> list[Document]:
+    """The YAML documents of a file, empty ones left out.
+
+    Raises PolysigmaError when the file cannot be read, is not UTF-8 text, or is not valid YAML.
+    """
+    name = str(path)
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise PolysigmaError(Diagnostic("unreadable-file", f"cannot be read: {error.strerror}", file=name)) from None
+    return read_text(decode(data, name), name)
+
+
+def decode(data: bytes, file: str | None) -> str:
+    """UTF-8 text without a byte order mark; raises PolysigmaError for anything else (NUL marks a binary file)."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        finding = Diagnostic("not-utf8", "is not UTF-8 text", "save it as UTF-8", file, Position(line, 1))
+        raise PolysigmaError(finding) from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise PolysigmaError(
+            Diagnostic("binary-file", "holds a NUL byte: not YAML text", None, file, Position(line, 1))
+        )
+    return text
+
+
+def read_text(text: str, file: str | None = None) -> list[Document]:
+    """The YAML documents of a text, empty ones left out. Raises PolysigmaError as `read_file` does."""
+    lines = tuple(text.splitlines())
+    loader = _Loader(text)
+    documents = []
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
+                continue
+            reader = _Reader(loader, file)
+            value = reader.read(node, ())
+            documents.append(Document(value, file, reader.nodes, reader.keys, lines))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        message = " ".join(part for part in (error.context, error.problem) if part)
+        finding = Diagnostic(
+            "yaml-syntax", f"is not valid YAML: {message}", None, file, _position(mark) if mark else None
+        )
+        raise PolysigmaError(finding) from None
+    except yaml.YAMLError as error:
+        reason = getattr(error, "reason", None) or "unacceptable character"
+        raise PolysigmaError(Diagnostic("yaml-syntax", f"is not valid YAML: {reason}", None, file)) from None
+    except RecursionError:
+        raise PolysigmaError(Diagnostic("yaml-depth", "nests too deeply", None, file)) from None
+    finally:
+        loader.dispose()
+    return documents
+
+
+class _Reader:
+    """Turns a composed node into a value and remembers where each part stands."""
+
+    def __init__(self, loader: Any, file: str | None) -> None:
+        self.loader = loader
+        self.file = file
+        self.nodes: dict[Path_, yaml.Node] = {}
+        self.keys: dict[Path_, Position] = {}
+        self.count = 0
+
+    def read(self, node: yaml.Node, path: Path_) -> Any:
+        if len(path) > _MAX_DEPTH:
+            raise self.error("yaml-depth", f"nests deeper than {_MAX_DEPTH} levels (an alias to its own parent?)", node)
+        self.count += 1
+        if self.count > _MAX_VALUES:
+            raise self.error("yaml-size", f"holds more than {_MAX_VALUES:,} values (aliases of aliases?)", node)
+        self.nodes[path] = node
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.read(item, (*path, index)) for index, item in enumerate(node.value)]
+        try:
+            return self.loader.construct_object(node)
+        except (yaml.YAMLError, ValueError) as error:
+            problem = getattr(error, "problem", None) or str(error)
+            raise self.error("yaml-value", f"cannot be read as a value: {problem}", node) from None
+
+    def _mapping(self, node: yaml.MappingNode, path: Path_) -> dict[Any, Any]:
+        self.loader.flatten_mapping(node)
+        value: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self.error("yaml-key", "a key must be plain text", key_node)
+            key = self.read(key_node, path)
+            self.nodes[path] = node
+            if key in value:
+                raise self.error(
+                    "duplicate-key", f"the key {key!r} stands twice in one map", key_node, "keep one of them"
+                )
+            self.keys[(*path, key)] = _position(key_node.start_mark)
+            value[key] = self.read(value_node, (*path, key))
+        return value
+
+    def error(self, code: str, message: str, node: yaml.Node, hint: str | None = None) -> PolysigmaError:
+        return PolysigmaError(Diagnostic(code, message, hint, self.file, _position(node.start_mark)))
+
+
+def _position(mark: Any) -> Position:
+    return Position(mark.line + 1, mark.column + 1)
