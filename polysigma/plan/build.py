@@ -1,0 +1,383 @@
+"""From the `polysigma` map (or a list of step models) to typed steps on canonical names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, assert_never
+
+from polysigma.plan.durations import format_duration, parse_duration
+from polysigma.plan.expressions import Call, Column, Expression, Parameter, walk
+from polysigma.plan.faults import Fault, Place, PlanError, fault
+from polysigma.plan.functions import MEASURES
+from polysigma.plan.parameters import bind
+from polysigma.plan.parser import parse_expression
+from polysigma.plan.steps import (
+    Annotate,
+    Bucket,
+    Derive,
+    Group,
+    Measure,
+    Schedule,
+    Score,
+    Select,
+    Sort,
+    Step,
+    Take,
+    Where,
+)
+from polysigma.plan.types import Type
+from polysigma.plan.typing import ParameterValues, Scope, condition, infer, near
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from polysigma.plan.metadata import GroupModel, Metadata, ParameterValue, StepModel
+
+Path = tuple[str | int, ...]
+_DISPLAY_FUNCTIONS = frozenset({"round"})
+_DISPLAY_MEASURES = frozenset({"any_value"})
+_TITLE_FIELD = re.compile(r"\{([^{}]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The outcome: steps, schedule, the columns of the result with their types, and the parameters' values."""
+
+    steps: tuple[Step, ...]
+    schedule: Schedule | None
+    columns: Mapping[str, Type]
+    parameters: ParameterValues
+    quiet: int | None
+
+
+def build(
+    metadata: Metadata,
+    fields: Mapping[str, Type],
+    window: int,
+    overrides: Mapping[str, ParameterValue] | None = None,
+) -> Built:
+    """Typed steps from the map.
+
+    `fields` are the canonical columns of the base rules with their types, `window` the correlation's timespan in
+    seconds. Raises PlanError; its paths start at the map.
+    """
+    parameters = bind(metadata.parameters, overrides)
+    builder = _Builder(fields, parameters)
+    for index, model in enumerate(metadata.steps):
+        builder.add(model, ("steps", index))
+    builder.finish(len(metadata.steps))
+    unused = [name for name in metadata.parameters if name not in builder.used]
+    if unused:
+        faults = (
+            Fault("unused-parameter", f"no step uses the parameter {name!r}", None, Place(("parameters", name)))
+            for name in unused
+        )
+        raise PlanError(*faults)
+    schedule = _schedule(metadata, builder.steps, window)
+    quiet = None
+    if metadata.alert:
+        _check_alert(metadata, builder.columns)
+        quiet = parse_duration(metadata.alert.quiet) if metadata.alert.quiet else None
+    return Built(tuple(builder.steps), schedule, builder.columns, parameters, quiet)
+
+
+def _schedule(metadata: Metadata, steps: list[Step], window: int) -> Schedule | None:
+    """The schedule, held against the buckets: windows must begin and end on their edges."""
+    schedule = None
+    if metadata.schedule:
+        every = parse_duration(metadata.schedule.every)
+        delay = parse_duration(metadata.schedule.delay) if metadata.schedule.delay else 0
+        assert every is not None
+        assert delay is not None
+        schedule = Schedule(every, delay)
+        if every > window:
+            message = f"runs every {metadata.schedule.every}, but looks back {format_duration(window)} only"
+            raise fault("schedule-gap", message, Place(("schedule", "every")), "events in between are never seen")
+    for step in steps:
+        if not isinstance(step, Bucket):
+            continue
+        spans = {"the window (correlation.timespan)": window}
+        if schedule:
+            spans["schedule.every"] = schedule.every
+        for name, span in spans.items():
+            if span % step.seconds:
+                message = f"{name} is {format_duration(span)}, not a multiple of the bucket {step.name}"
+                hint = f"use a multiple of {format_duration(step.seconds)}: a cut bucket counts less than it should"
+                raise fault("bucket-edge", message, step.at, hint)
+    return schedule
+
+
+def _check_alert(metadata: Metadata, columns: Mapping[str, Type]) -> None:
+    assert metadata.alert is not None
+    faults = []
+    for name in _TITLE_FIELD.findall(metadata.alert.title):
+        if name not in columns:
+            message = f"the alert's title shows {{{name}}}, which the result does not hold"
+            faults.append(Fault("unknown-column", message, near(name, columns), Place(("alert", "title"))))
+    for kind, name in metadata.alert.entities.items():
+        if name not in columns:
+            message = f"the entity {kind} is {name!r}, which the result does not hold"
+            faults.append(Fault("unknown-column", message, near(name, columns), Place(("alert", "entities", kind))))
+    if faults:
+        raise PlanError(*faults)
+
+
+class _Builder:
+    """The scope, step by step."""
+
+    def __init__(self, fields: Mapping[str, Type], parameters: ParameterValues) -> None:
+        self.fields = fields
+        self.columns: dict[str, Type] = dict(fields)
+        self.parameters = parameters
+        self.display: frozenset[str] = frozenset()
+        self.keys: tuple[str, ...] | None = None
+        self.steps: list[Step] = []
+        self.used: set[str] = set()
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.columns, self.parameters, self.display)
+
+    def add(self, model: StepModel, path: Path) -> None:
+        at = Place((*path, model.kind))
+        match model.kind:
+            case "bucket":
+                self.bucket(model, at)
+            case "group":
+                assert model.group
+                self.group(model.group, at)
+            case "annotate":
+                assert model.annotate
+                self.annotate(model.annotate, at)
+            case "where":
+                assert model.where
+                self.steps.append(Where(condition(self.parse(model.where, at.path), self.scope), at=at))
+            case "derive":
+                assert model.derive
+                self.derive(model.derive, at)
+            case "select":
+                assert model.select
+                self.known(model.select, at)
+                self.columns = {name: self.columns[name] for name in model.select}
+                self.steps.append(Select(tuple(model.select), at=at))
+            case "score":
+                assert model.score
+                self.score(model.score, at)
+            case "sort":
+                assert model.sort
+                self.sort(model.sort, at)
+            case "take":
+                assert model.take
+                self.take(model.take, at)
+            case _:
+                raise ValueError(model.kind)
+
+    def finish(self, count: int) -> None:
+        if self.keys is None:
+            raise fault(
+                "no-group", "no step groups the events, so there is no hit to name", Place(("steps", count - 1))
+            )
+
+    def parse(self, text: str, path: Path) -> Expression:
+        expression = parse_expression(text, path)
+        self.used |= {node.name for node in walk(expression) if isinstance(node, Parameter)}
+        return expression
+
+    def new_name(self, name: str, at: Place, *, within: Mapping[str, object]) -> None:
+        """A step's own column must not hide a column that is in scope, nor be taken for a Sigma field."""
+        if name in within:
+            raise fault("name-taken", f"there is already a column {name!r}", at, "choose another name")
+        if name in self.fields:
+            raise fault("name-taken", f"{name!r} is a Sigma field of the base rule", at, "choose another name")
+
+    def known(self, names: list[str], at: Place) -> None:
+        for index, name in enumerate(names):
+            if name not in self.columns:
+                place = replace(at, path=(*at.path, index))
+                raise fault("unknown-column", f"there is no column {name!r} here", place, near(name, self.columns))
+
+    def bucket(self, model: StepModel, at: Place) -> None:
+        assert model.bucket
+        (name, width), *_ = model.bucket.items()
+        if self.keys is not None:
+            raise fault("bucket-order", "rows have no time of their own after a group", at, "put the bucket first")
+        if any(isinstance(step, Bucket) for step in self.steps):
+            raise fault("bucket-order", "a plan has one bucket; group by it and then by less", at)
+        self.new_name(name, at, within=self.columns)
+        seconds = parse_duration(width)
+        assert seconds is not None
+        self.columns = {**self.columns, name: Type.TIME}
+        self.steps.append(Bucket(name, seconds, at=at))
+
+    def measures(self, model: GroupModel, at: Place, within: Mapping[str, object]) -> tuple[Measure, ...]:
+        found = []
+        for name, text in model.measures.items():
+            place = Place((*at.path, "measures", name))
+            self.new_name(name, place, within=within)
+            found.append(self.measure(name, text, place))
+        return tuple(found)
+
+    def measure(self, name: str, text: str, at: Place) -> Measure:
+        call = self.parse(text, at.path)
+        if not isinstance(call, Call) or call.name not in MEASURES:
+            wrong = call.name if isinstance(call, Call) else text
+            raise fault("unknown-measure", f"{wrong!r} is not a measure", call.at or at, near(wrong, MEASURES))
+        function = MEASURES[call.name]
+        arguments = list(call.arguments)
+        wanted = (function.argument is not None) + function.conditional + (function.constant is not None)
+        if len(arguments) != wanted:
+            message = f"{function.name} takes {wanted} argument{'s' if wanted != 1 else ''}, not {len(arguments)}"
+            raise fault("wrong-arguments", message, call.at or at, _usage(function.name))
+        if function.ordered and self.keys is not None:
+            raise fault("bucket-order", f"rows have no time of their own after a group: no {function.name}", call.at)
+        value = kind = filter_ = constant = None
+        if function.argument is not None:
+            typed = infer(arguments.pop(0), self.scope)
+            if typed.type not in function.argument:
+                names = " or ".join(sorted(accepted.value for accepted in function.argument))
+                raise fault("type-mismatch", f"{function.name} needs {names}, not {typed.type or 'nothing'}", call.at)
+            value, kind = typed.expression, typed.type
+        if function.conditional:
+            filter_ = condition(arguments.pop(0), self.scope)
+        if function.constant is not None:
+            constant = self.constant(function.name, arguments.pop(0))
+        self.pending[name] = function.result or kind or Type.TEXT
+        return Measure(name, function.name, value, filter_, constant, at=at)
+
+    pending: dict[str, Type]
+
+    def constant(self, function: str, argument: Expression) -> int | float:
+        settled = infer(argument, self.scope).expression
+        value = getattr(settled, "value", None)
+        low, high = (0, 100) if function == "percentile" else (1, 1000)
+        whole = function == "collect"
+        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or not low <= value <= high:
+            message = f"{function} needs a {'whole ' if whole else ''}number from {low} to {high} here"
+            raise fault("wrong-arguments", message, argument.at, _usage(function))
+        return value
+
+    def group(self, model: GroupModel, at: Place) -> None:
+        by_at = replace(at, path=(*at.path, "by"))
+        self.known(model.by, by_at)
+        self.comparable(model.by, by_at)
+        self.pending = {}
+        measures = self.measures(model, at, dict.fromkeys(model.by))
+        self.columns = {**{name: self.columns[name] for name in model.by}, **self.pending}
+        self.display = frozenset(measure.name for measure in measures if measure.function in _DISPLAY_MEASURES)
+        self.keys = tuple(model.by)
+        self.steps.append(Group(tuple(model.by), measures, at=at))
+
+    def annotate(self, model: GroupModel, at: Place) -> None:
+        by_at = replace(at, path=(*at.path, "by"))
+        self.known(model.by, by_at)
+        self.comparable(model.by, by_at)
+        self.pending = {}
+        measures = self.measures(model, at, self.columns)
+        self.columns = {**self.columns, **self.pending}
+        self.display |= {measure.name for measure in measures if measure.function in _DISPLAY_MEASURES}
+        self.steps.append(Annotate(tuple(model.by), measures, at=at))
+
+    def comparable(self, names: list[str], at: Place) -> None:
+        for index, name in enumerate(names):
+            if self.columns[name] in {Type.LIST, Type.REAL} or name in self.display:
+                place = replace(at, path=(*at.path, index))
+                raise fault("type-mismatch", f"{name!r} cannot be a key: it is for display, or not exact", place)
+
+    def derive(self, columns: Mapping[str, str], at: Place) -> None:
+        done = []
+        for name, text in columns.items():
+            place = Place((*at.path, name))
+            self.new_name(name, place, within=self.columns)
+            typed = infer(self.parse(text, place.path), self.scope)
+            if typed.type is None:
+                raise fault("type-mismatch", "this is always missing", place)
+            if _for_display(typed.expression, self.display):
+                self.display |= {name}
+            self.columns = {**self.columns, name: typed.type}
+            done.append((name, typed.expression))
+        self.steps.append(Derive(tuple(done), at=at))
+
+    def score(self, score: Mapping[str, list[str]], at: Place) -> None:
+        (name, texts), *_ = score.items()
+        self.new_name(name, at, within=self.columns)
+        cases = []
+        for index, text in enumerate(texts):
+            path = (*at.path, name, index)
+            found = re.match(r"\s*(\d{1,6})\s+when\s+", text)
+            if found is None:
+                raise fault("expression-syntax", "a case is `POINTS when CONDITION`", Place(path), "3 when WatchedPort")
+            # Blanks in place of the points keep every column of the condition where it stands in the file.
+            test = self.parse(" " * found.end() + text[found.end() :], path)
+            cases.append((int(found[1]), condition(test, self.scope)))
+        if not cases:
+            raise fault("expression-syntax", "a score needs at least one case", at)
+        self.columns = {**self.columns, name: Type.INTEGER}
+        self.steps.append(Score(name, tuple(cases), at=at))
+
+    def sort(self, texts: list[str], at: Place) -> None:
+        parts = [text.split() for text in texts]
+        self.known([name for name, *_ in parts], at)
+        for index, (name, *_) in enumerate(parts):
+            if self.columns[name] is Type.LIST:
+                raise fault("type-mismatch", f"{name!r} is a list, which has no order", Place((*at.path, index)))
+        self.steps.append(Sort(tuple((name, direction == ["desc"]) for name, *direction in parts), at=at))
+
+    def take(self, count: int, at: Place) -> None:
+        last = self.steps[-1] if self.steps else None
+        ordered = {name for name, _ in last.columns} if isinstance(last, Sort) else set()
+        if self.keys is None or not set(self.keys) <= ordered:
+            hint = "sort by the group's keys last, so that the order is total"
+            raise fault("take-order", "which rows are taken would be left to chance", at, hint)
+        self.steps.append(Take(count, at=at))
+
+
+def _for_display(expression: Expression, display: frozenset[str]) -> bool:
+    return any(
+        (isinstance(node, Call) and node.name in _DISPLAY_FUNCTIONS)
+        or (isinstance(node, Column) and node.name in display)
+        for node in walk(expression)
+    )
+
+
+def _usage(name: str) -> str:
+    function = MEASURES[name]
+    parts = ["column"] * (function.argument is not None) + ["condition"] * function.conditional
+    if function.constant:
+        parts.append(function.constant)
+    return f"{name}({', '.join(parts)})"
+
+
+def columns_after(steps: tuple[Step, ...], columns: Mapping[str, Type]) -> dict[str, Type]:
+    """The columns, with their types, of the rows that come out of `steps` when `columns` go in."""
+    scope = dict(columns)
+    for step in steps:
+        match step:
+            case Bucket(name=name):
+                scope[name] = Type.TIME
+            case Group(by=by, measures=measures):
+                scope = {name: scope[name] for name in by} | _measured(measures, scope)
+            case Annotate(measures=measures):
+                scope |= _measured(measures, scope)
+            case Derive(columns=new):
+                for name, expression in new:
+                    scope[name] = infer(expression, Scope(scope, {})).type or Type.TEXT
+            case Select(columns=names):
+                scope = {name: scope[name] for name in names}
+            case Score(name=name):
+                scope[name] = Type.INTEGER
+            case Where() | Sort() | Take():
+                pass
+            case _:
+                assert_never(step)
+    return scope
+
+
+def _measured(measures: tuple[Measure, ...], scope: Mapping[str, Type]) -> dict[str, Type]:
+    found = {}
+    for measure in measures:
+        result = MEASURES[measure.function].result
+        if result is None and measure.value is not None:
+            result = infer(measure.value, Scope(scope, {})).type
+        found[measure.name] = result or Type.TEXT
+    return found

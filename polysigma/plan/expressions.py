@@ -1,0 +1,303 @@
+"""Expressions: one small closed set of nodes for rule conditions and for the steps of a correlation.
+
+Every language prints this one tree, so that missing values and letter case are decided once:
+
+* an *atom* (comparison, in, text match, regex, in-network, exists) is true or false, never unknown. It is false where
+  a value that it needs is missing, so `not` keeps a row that lacks the field, as in Sigma;
+* text is compared without regard to case unless `cased`;
+* arithmetic on a missing value is missing, and so is a division by zero.
+
+A missing value is null or empty text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from polysigma.plan.faults import Place
+
+Scalar = str | int | float | bool
+
+
+class Wildcard(Enum):
+    """A part of a text pattern that stands for other text."""
+
+    ANY = "*"
+    """Any text, also none, also over line ends."""
+    ONE = "?"
+    """Exactly one character."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """What all expressions have: the place in the rule that they came from, if known. It takes no part in equality."""
+
+    at: Place | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Node):
+    """The value of a column."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Constant(Node):
+    """A constant; `None` is a missing value."""
+
+    value: Scalar | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListLiteral(Node):
+    """A list of constants, right of `in`."""
+
+    items: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter(Node):
+    """`:name`, a parameter of the rule. It is bound to a literal before anything is printed."""
+
+    name: str
+
+
+ArithmeticOperator = Literal["+", "-", "*", "/"]
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic(Node):
+    """`left operator right` on numbers; `/` is real division and is missing where the divisor is 0."""
+
+    operator: ArithmeticOperator
+    left: Expression
+    right: Expression
+
+
+ComparisonOperator = Literal["=", "!=", "<", "<=", ">", ">="]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison(Node):
+    """`left operator right`; an atom. `!=` is false, too, where a side is missing."""
+
+    operator: ComparisonOperator
+    left: Expression
+    right: Expression
+    cased: bool = False
+    """For two texts: with regard to case."""
+
+
+@dataclass(frozen=True, slots=True)
+class And(Node):
+    """All of them."""
+
+    items: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or(Node):
+    """At least one of them."""
+
+    items: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not(Node):
+    """The opposite of a true or false expression."""
+
+    item: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class In(Node):
+    """`item in choices`; an atom. `choices` is a list or, before binding, a parameter."""
+
+    item: Expression
+    choices: ListLiteral | Parameter
+    cased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextMatch(Node):
+    """Whole-value match of a text against literal parts and wildcards; an atom."""
+
+    item: Expression
+    parts: tuple[str | Wildcard, ...]
+    cased: bool = False
+
+
+RegexFlag = Literal["i", "m", "s"]
+
+
+@dataclass(frozen=True, slots=True)
+class Regex(Node):
+    """A match of a regular expression anywhere in a text (Sigma's `re`); an atom. With regard to case without `i`."""
+
+    item: Expression
+    pattern: str
+    flags: frozenset[RegexFlag] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class InNetwork(Node):
+    """Whether an address lies in one of the networks (CIDR notation, IPv4 and IPv6); an atom."""
+
+    item: Expression
+    networks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Exists(Node):
+    """Whether a value is there: neither null nor empty text. An atom; `x is null` is its opposite."""
+
+    item: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Node):
+    """A function of `polysigma.plan.functions`."""
+
+    name: str
+    arguments: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case(Node):
+    """The value of the first branch whose condition holds, else `otherwise`."""
+
+    branches: tuple[tuple[Expression, Expression], ...]
+    otherwise: Expression
+
+
+Expression = (
+    Column
+    | Constant
+    | ListLiteral
+    | Parameter
+    | Arithmetic
+    | Comparison
+    | And
+    | Or
+    | Not
+    | In
+    | TextMatch
+    | Regex
+    | InNetwork
+    | Exists
+    | Call
+    | Case
+)
+
+TRUE = Constant(True)  # noqa: FBT003 (a constant of the language, not a flag)
+FALSE = Constant(False)  # noqa: FBT003
+NULL = Constant(None)
+
+
+def conjunction(*items: Expression) -> Expression:
+    """`items` joined by and, nested ones unfolded, duplicates and TRUE left out; TRUE if nothing is left."""
+    flat: list[Expression] = []
+    for item in items:
+        for part in item.items if isinstance(item, And) else (item,):
+            if part != TRUE and part not in flat:
+                flat.append(part)
+    if len(flat) == 1:
+        return flat[0]
+    return And(tuple(flat)) if flat else TRUE
+
+
+def disjunction(*items: Expression) -> Expression:
+    """`items` joined by or, nested ones unfolded, duplicates left out; FALSE if there are none."""
+    flat: list[Expression] = []
+    for item in items:
+        for part in item.items if isinstance(item, Or) else (item,):
+            if part != FALSE and part not in flat:
+                flat.append(part)
+    if len(flat) == 1:
+        return flat[0]
+    return Or(tuple(flat)) if flat else FALSE
+
+
+def conjuncts(expression: Expression) -> tuple[Expression, ...]:
+    """The parts that must all hold; none for TRUE."""
+    if expression == TRUE:
+        return ()
+    return expression.items if isinstance(expression, And) else (expression,)
+
+
+def children(expression: Expression) -> tuple[Expression, ...]:
+    """The expressions directly inside an expression, in order of reading."""
+    match expression:
+        case Column() | Constant() | ListLiteral() | Parameter():
+            return ()
+        case Arithmetic(left=left, right=right) | Comparison(left=left, right=right):
+            return (left, right)
+        case And(items=items) | Or(items=items):
+            return items
+        case In(item=item, choices=choices):
+            return (item, choices)
+        case Not(item=item) | TextMatch(item=item) | Regex(item=item) | InNetwork(item=item) | Exists(item=item):
+            return (item,)
+        case Call(arguments=arguments):
+            return arguments
+        case Case(branches=branches, otherwise=otherwise):
+            return (*(part for branch in branches for part in branch), otherwise)
+
+
+def walk(expression: Expression) -> Iterator[Expression]:
+    """The expression and everything inside it, outer first."""
+    yield expression
+    for child in children(expression):
+        yield from walk(child)
+
+
+def columns(expression: Expression) -> tuple[str, ...]:
+    """The names of the columns that an expression reads, each once, in order of reading."""
+    return tuple(dict.fromkeys(node.name for node in walk(expression) if isinstance(node, Column)))
+
+
+def rewrite(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
+    """The expression with `change` applied to every node, inner ones first; positions are kept."""
+    at = expression.at
+    inner: Expression
+    match expression:
+        case Column() | Constant() | ListLiteral() | Parameter():
+            inner = expression
+        case Arithmetic(operator=operator, left=left, right=right):
+            inner = Arithmetic(operator, rewrite(left, change), rewrite(right, change), at=at)
+        case Comparison(operator=comparison, left=left, right=right, cased=cased):
+            inner = Comparison(comparison, rewrite(left, change), rewrite(right, change), cased, at=at)
+        case And(items=items):
+            inner = And(tuple(rewrite(item, change) for item in items), at=at)
+        case Or(items=items):
+            inner = Or(tuple(rewrite(item, change) for item in items), at=at)
+        case Not(item=item):
+            inner = Not(rewrite(item, change), at=at)
+        case In(item=item, choices=choices, cased=cased):
+            new = rewrite(choices, change)
+            if not isinstance(new, ListLiteral | Parameter):
+                raise TypeError(f"the right side of `in` must stay a list, not {new!r}")
+            inner = In(rewrite(item, change), new, cased, at=at)
+        case TextMatch(item=item, parts=parts, cased=cased):
+            inner = TextMatch(rewrite(item, change), parts, cased, at=at)
+        case Regex(item=item, pattern=pattern, flags=flags):
+            inner = Regex(rewrite(item, change), pattern, flags, at=at)
+        case InNetwork(item=item, networks=networks):
+            inner = InNetwork(rewrite(item, change), networks, at=at)
+        case Exists(item=item):
+            inner = Exists(rewrite(item, change), at=at)
+        case Call(name=name, arguments=arguments):
+            inner = Call(name, tuple(rewrite(argument, change) for argument in arguments), at=at)
+        case Case(branches=branches, otherwise=otherwise):
+            inner = Case(
+                tuple((rewrite(condition, change), rewrite(value, change)) for condition, value in branches),
+                rewrite(otherwise, change),
+                at=at,
+            )
+    return change(inner)

@@ -1,0 +1,92 @@
+"""The functions and measures of the step language: names, argument types, result types, and what each means.
+
+The table is the whole of it: the parser, the type checker and the documentation read it, and every printer has to
+print each entry (or refuse it by name).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from polysigma.plan.types import Type
+
+NUMBER = frozenset({Type.INTEGER, Type.REAL})
+TEXT = frozenset({Type.TEXT})
+TEXT_LIKE = frozenset({Type.TEXT, Type.ADDRESS})
+COMPARABLE = frozenset(Type) - {Type.LIST}
+BOOLEAN = frozenset({Type.BOOLEAN})
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of one row. `arguments` gives the accepted types of each; a `variadic` one repeats its last."""
+
+    name: str
+    arguments: tuple[frozenset[Type], ...]
+    result: Type | None
+    """None: the type of the first argument."""
+    meaning: str
+    variadic: bool = False
+
+
+FUNCTIONS: dict[str, Function] = {
+    function.name: function
+    for function in (
+        Function("round", (NUMBER, NUMBER), Type.REAL, "x to n decimal places; for display, never to compare by"),
+        Function("coalesce", (COMPARABLE, COMPARABLE), None, "the first value that is not missing", variadic=True),
+        Function("lower", (TEXT,), Type.TEXT, "in lower case"),
+        Function("length", (TEXT,), Type.INTEGER, "number of characters"),
+        Function("digit_ratio", (TEXT,), Type.REAL, "share of characters that are digits 0 to 9; missing for no text"),
+        Function("labels", (TEXT, NUMBER), Type.TEXT, "the last n labels of a domain name"),
+        # The following describe how a platform writes things down; claims use them, rules seldom need to.
+        Function("address", (TEXT_LIKE,), Type.ADDRESS, "canonical spelling; ::ffff:a.b.c.d is a.b.c.d"),
+        Function("base_name", (TEXT,), Type.TEXT, "what follows the last / or \\ of a path"),
+        Function("time_from_seconds", (NUMBER,), Type.TIME, "from seconds since 1970-01-01 UTC"),
+        Function("time_from_milliseconds", (NUMBER,), Type.TIME, "from milliseconds since 1970-01-01 UTC"),
+        Function("time_from_text", (TEXT,), Type.TIME, "from `YYYY-MM-DD HH:MM:SS[.fff]` (UTC) or ISO 8601"),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureFunction:
+    """A function of the rows of a group. Missing values are left out; `count` counts rows (by their weight)."""
+
+    name: str
+    argument: frozenset[Type] | None
+    """The accepted types of the measured value; None where there is none."""
+    result: Type | None
+    """None: the type of the argument."""
+    meaning: str
+    conditional: bool = False
+    """Whether the last argument is a condition that a row must meet."""
+    constant: str | None = None
+    """The name of a constant second argument (`percentile(x, 95)`, `collect(x, 10)`)."""
+    ordered: bool = False
+    """Whether it needs the time of each row."""
+
+
+MEASURES: dict[str, MeasureFunction] = {
+    measure.name: measure
+    for measure in (
+        MeasureFunction("count", None, Type.INTEGER, "rows; events, where a row has a weight"),
+        MeasureFunction("count_if", None, Type.INTEGER, "rows that meet the condition", conditional=True),
+        MeasureFunction("distinct", COMPARABLE, Type.INTEGER, "different values, exactly"),
+        MeasureFunction(
+            "distinct_if", COMPARABLE, Type.INTEGER, "different values in rows that meet", conditional=True
+        ),
+        MeasureFunction("sum", NUMBER, None, "sum of the values"),
+        MeasureFunction("min", NUMBER | {Type.TIME}, None, "least value"),
+        MeasureFunction("max", NUMBER | {Type.TIME}, None, "greatest value"),
+        MeasureFunction("avg", NUMBER, Type.REAL, "mean of the values"),
+        MeasureFunction("stdev", NUMBER, Type.REAL, "standard deviation of the sample; missing for fewer than two"),
+        MeasureFunction("median", NUMBER, Type.REAL, "middle value; may be an estimate, as the fidelity says"),
+        MeasureFunction("percentile", NUMBER, Type.REAL, "p-th percentile; may be an estimate", constant="p"),
+        MeasureFunction("collect", COMPARABLE | {Type.LIST}, Type.LIST, "up to n values, for display", constant="n"),
+        MeasureFunction("first", COMPARABLE, None, "value of the earliest row that has one", ordered=True),
+        MeasureFunction("last", COMPARABLE, None, "value of the latest row that has one", ordered=True),
+        MeasureFunction(
+            "any_value", COMPARABLE, None, "one of the values, whichever; for display, never to compare by"
+        ),
+    )
+}

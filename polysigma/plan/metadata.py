@@ -1,0 +1,175 @@
+"""The `polysigma` map on a Sigma correlation, typed: the boundary between YAML and a plan.
+
+Expressions are still text here; `polysigma.plan.build` parses and types them. The JSON Schema that editors use is
+made from these models (`json_schema`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
+
+from polysigma.plan.durations import parse_duration
+from polysigma.plan.faults import Fault, Place, PlanError
+from polysigma.plan.steps import STEP_NAMES
+
+NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+
+
+def _duration(text: str) -> str:
+    if parse_duration(text) is None:
+        raise ValueError(f"{text!r} is not a time span: a number and one of s m h d w, such as 15m or 24h")
+    return text
+
+
+def _number_as_text(value: Any) -> Any:
+    """A bare number is an expression, too; YAML reads it as a number."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Duration = Annotated[StrictStr, AfterValidator(_duration), Field(examples=["15m", "24h"])]
+ExpressionText = Annotated[StrictStr, BeforeValidator(_number_as_text), Field(min_length=1, max_length=10_000)]
+Name = Annotated[StrictStr, Field(pattern=NAME_PATTERN, max_length=64)]
+ParameterValue = StrictBool | StrictInt | StrictFloat | StrictStr | list[StrictInt | StrictFloat | StrictStr]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True)
+
+
+class ScheduleModel(_Model):
+    """How often the detection runs."""
+
+    every: Duration
+    """Time between two runs; windows end on multiples of it."""
+    delay: Duration | None = None
+    """How long to wait after a window's end for late events."""
+
+
+class ParameterModel(_Model):
+    """A number, text or list that a site may set, with what it is for."""
+
+    value: ParameterValue
+    unit: StrictStr | None = None
+    """What the number counts."""
+    about: StrictStr = Field(min_length=10)
+    """What it means, in one sentence."""
+    raise_: StrictStr | None = Field(default=None, alias="raise")
+    """What raising it (or adding to a list) costs and brings."""
+    lower: StrictStr | None = None
+    """What lowering it (or taking from a list) costs and brings."""
+
+
+class GroupModel(_Model):
+    """One row for each combination of the columns in `by`."""
+
+    by: list[Name] = Field(min_length=1)
+    measures: dict[Name, ExpressionText] = Field(min_length=1)
+    """New column to measure, such as `count()` or `sum(HourlyConnections)`."""
+
+
+class StepModel(_Model):
+    """One step: exactly one of its keys."""
+
+    bucket: dict[Name, Duration] | None = Field(default=None, min_length=1, max_length=1)
+    """New column to the width of a tumbling time bucket."""
+    group: GroupModel | None = None
+    annotate: GroupModel | None = None
+    where: ExpressionText | None = None
+    derive: dict[Name, ExpressionText] | None = Field(default=None, min_length=1)
+    select: list[Name] | None = Field(default=None, min_length=1)
+    score: dict[Name, list[ExpressionText]] | None = Field(default=None, min_length=1, max_length=1)
+    """New column to its cases, `POINTS when CONDITION`; the first that holds counts, else 0."""
+    sort: list[Annotated[StrictStr, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*( (asc|desc))?$")]] | None = Field(
+        default=None, min_length=1
+    )
+    take: Annotated[StrictInt, Field(ge=1, le=20_000)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        present = sorted(self.model_fields_set)
+        if len(present) != 1:
+            raise ValueError(f"a step has exactly one of {', '.join(STEP_NAMES)}; this has {present or 'none'}")
+        return self
+
+    @property
+    def kind(self) -> str:
+        return next(iter(self.model_fields_set))
+
+
+class AlertModel(_Model):
+    """What an alert shows and how often."""
+
+    title: StrictStr = Field(min_length=5, max_length=250)
+    """Text with {Column} for the values of the hit."""
+    entities: dict[Literal["host", "ip", "user", "url", "file", "process", "dns"], Name] = Field(min_length=1)
+    """Kind of entity to the column that names it."""
+    quiet: Duration | None = None
+    """A key that has been reported is not reported again for so long."""
+
+
+class Metadata(_Model):
+    """The whole `polysigma` map."""
+
+    version: Literal[1]
+    schedule: ScheduleModel | None = None
+    parameters: dict[Name, ParameterModel] = {}
+    steps: list[StepModel] = Field(min_length=1)
+    alert: AlertModel | None = None
+
+
+def read_metadata(value: Any) -> Metadata:
+    """The typed map. Raises PlanError (code `polysigma-map`); paths start at the map."""
+    try:
+        return Metadata.model_validate(value)
+    except ValidationError as error:
+        faults = []
+        for found in error.errors(include_url=False, include_context=False, include_input=False):
+            # pydantic adds the names of union members and of validators to a location; a path holds keys only.
+            path = _existing(value, found["loc"])
+            key = found["loc"][len(path)] if len(found["loc"]) > len(path) else None
+            message = found["msg"].removeprefix("Value error, ")
+            if found["type"] == "extra_forbidden":
+                message = f"unknown key {found['loc'][-1]!r}"
+            elif found["type"] == "missing":
+                message = f"the key {key!r} is missing"
+            faults.append(Fault("polysigma-map", message, None, Place(path)))
+        raise PlanError(*dict.fromkeys(faults)) from None
+
+
+def _existing(value: Any, loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    path: list[str | int] = []
+    for part in loc:
+        in_map = isinstance(value, dict) and part in value
+        in_list = isinstance(value, list) and isinstance(part, int) and part < len(value)
+        if not in_map and not in_list:
+            break
+        value = value[part]
+        path.append(part)
+    return tuple(path)
+
+
+def json_schema() -> dict[str, Any]:
+    """A JSON Schema (2020-12) for a Sigma document that may hold a `polysigma` map; other keys are left to Sigma."""
+    inner = Metadata.model_json_schema(by_alias=True)
+    definitions = inner.pop("$defs", {})
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A Sigma rule or correlation with Polysigma's correlation metadata",
+        "type": "object",
+        "properties": {"polysigma": inner},
+        "$defs": definitions,
+    }

@@ -1,0 +1,86 @@
+"""Values of a rule's parameters: the rule's own, or a site's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from polysigma.plan.faults import Fault, Place, PlanError
+from polysigma.plan.typing import near
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from polysigma.plan.expressions import Scalar
+    from polysigma.plan.metadata import ParameterModel, ParameterValue
+
+
+def bind(
+    parameters: Mapping[str, ParameterModel], overrides: Mapping[str, ParameterValue] | None = None
+) -> dict[str, Scalar | tuple[Scalar, ...]]:
+    """The value of every parameter, overrides first.
+
+    An override is of the default's type, or text that reads as it (`"40"`, and `"6667,1080"` for a list), since
+    command lines know text only. Raises PlanError for an unknown name or a value of another type.
+    """
+    bound: dict[str, Scalar | tuple[Scalar, ...]] = {}
+    faults = []
+    overrides = dict(overrides or {})
+    for name, parameter in parameters.items():
+        place = Place(("parameters", name, "value"))
+        value = parameter.value
+        if name in overrides:
+            try:
+                value = _like(value, overrides.pop(name))
+            except ValueError as error:
+                faults.append(Fault("parameter-type", f"{name}: {error}", None, place))
+                continue
+        if isinstance(value, list):
+            if not value:
+                faults.append(Fault("parameter-type", f"{name}: an empty list matches nothing", None, place))
+            bound[name] = tuple(value)
+        else:
+            bound[name] = value
+    for name in overrides:
+        faults.append(Fault("unknown-parameter", f"there is no parameter {name!r}", near(name, parameters)))
+    if faults:
+        raise PlanError(*faults)
+    return bound
+
+
+def _like(default: ParameterValue, value: ParameterValue) -> ParameterValue:
+    if isinstance(default, list):
+        items = value if isinstance(value, list) else [part.strip() for part in str(value).split(",")]
+        first = default[0] if default else ""
+        done = [_like(first, item) for item in items if item != ""]
+        return [item for item in done if not isinstance(item, list)]
+    if isinstance(value, list):
+        raise ValueError("takes one value, not a list")
+    if isinstance(default, bool):
+        return _boolean(value)
+    if isinstance(default, int | float):
+        return _number(default, value)
+    if not isinstance(value, str):
+        raise ValueError(f"takes text, not {value!r}")
+    return value
+
+
+def _boolean(value: Scalar) -> bool:
+    if str(value).lower() in {"true", "false"}:
+        return str(value).lower() == "true"
+    raise ValueError(f"takes true or false, not {value!r}")
+
+
+def _number(default: float, value: Scalar) -> int | float:
+    if isinstance(value, bool):
+        raise ValueError(f"takes a number, not {value!r}")
+    try:
+        number = float(value)
+    except ValueError:
+        raise ValueError(f"takes a number, not {value!r}") from None
+    if not abs(number) <= 2**53:
+        raise ValueError(f"{value!r} is out of range")
+    if number.is_integer():
+        return int(number)
+    if isinstance(default, int):
+        raise ValueError(f"takes a whole number, not {value!r}")
+    return number

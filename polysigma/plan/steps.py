@@ -1,0 +1,175 @@
+"""A plan: searches, and a closed, linear list of steps over the rows that they find.
+
+There is no general join, no subquery and no look-back: a relational algebra cannot be honest in every language that
+has to print it. What a rule needs beyond these steps is refused, and said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from polysigma.plan.expressions import Expression
+    from polysigma.plan.faults import Place
+    from polysigma.plan.types import Type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepBase:
+    """What all steps have: their place in the rule, if known."""
+
+    at: Place | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket(StepBase):
+    """Adds `name`, the start of each row's tumbling time bucket: `seconds` wide, aligned to the Unix epoch, UTC."""
+
+    name: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A value over the rows of a group; see `polysigma.plan.functions.MEASURES`."""
+
+    name: str
+    function: str
+    value: Expression | None = None
+    condition: Expression | None = None
+    constant: int | float | None = None
+    at: Place | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Group(StepBase):
+    """One row for each combination of the `by` columns; rows that miss one of them are dropped."""
+
+    by: tuple[str, ...]
+    measures: tuple[Measure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Annotate(StepBase):
+    """Adds measures over a coarser key to every row; rows that miss a key are dropped."""
+
+    by: tuple[str, ...]
+    measures: tuple[Measure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Where(StepBase):
+    """Keeps the rows for which a condition holds."""
+
+    condition: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Derive(StepBase):
+    """Adds columns; a later one may use an earlier one."""
+
+    columns: tuple[tuple[str, Expression], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Select(StepBase):
+    """Keeps these columns, in this order."""
+
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Score(StepBase):
+    """Adds `name`: the points of the first case that holds, else 0."""
+
+    name: str
+    cases: tuple[tuple[int, Expression], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sort(StepBase):
+    """Orders the rows; each column with True for descending."""
+
+    columns: tuple[tuple[str, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Take(StepBase):
+    """Keeps the first `count` rows. For hunts and display, never for a rule."""
+
+    count: int
+
+
+Step = Bucket | Group | Annotate | Where | Derive | Select | Score | Sort | Take
+
+STEP_NAMES = ("bucket", "group", "annotate", "where", "derive", "select", "score", "sort", "take")
+"""The names of the steps as a rule writes them; `sequence`, for ordered rules within a time, is not built yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How often a plan is evaluated, and how long after the end of its window (seconds)."""
+
+    every: int
+    delay: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One search: the rows of a base rule.
+
+    On canonical names `event` is empty. On a platform `event` is the event filter, `derived` the columns that are
+    computed right after it, and `types` the types of the platform's own columns that the plan reads.
+    """
+
+    rule: str
+    condition: Expression
+    table: str | None = None
+    event: tuple[Expression, ...] = ()
+    derived: tuple[tuple[str, Expression], ...] = ()
+    types: Mapping[str, Type] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How a column of the result is called in the rule (`canonical`) and on the platform (`columns`).
+
+    The role says whether it identifies a hit (`key`), names a key for people (`label`), or is one of its numbers.
+    A host is a key of one or more columns and perhaps a label, all under one canonical name.
+    """
+
+    canonical: str
+    columns: tuple[str, ...]
+    role: Literal["key", "label", "value"]
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A rule, ready to be evaluated on [T - window, T), T on an edge of the schedule (all in seconds)."""
+
+    name: str
+    title: str
+    sources: tuple[Source, ...]
+    steps: tuple[Step, ...]
+    window: int | None
+    """None: a plain rule, evaluated on single events."""
+    schedule: Schedule | None = None
+    outputs: tuple[Output, ...] = ()
+    id: str | None = None
+    description: str | None = None
+    quiet: int | None = None
+    """Seconds for which a key that has been reported is not reported again."""
+
+
+def counts_rows(plan: Plan) -> bool:
+    """Whether the result depends on how many rows an event leaves (so that caps and deduplication change it)."""
+    return any(
+        measure.function in {"count", "count_if", "sum", "avg", "stdev", "median", "percentile"}
+        for step in plan.steps
+        if isinstance(step, Group | Annotate)
+        for measure in step.measures
+    )
