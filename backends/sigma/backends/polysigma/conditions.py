@@ -1,0 +1,184 @@
+"""Sigma conditions to expressions, once for all languages."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from sigma.conditions import (
+    ConditionAND,
+    ConditionFieldEqualsValueExpression,
+    ConditionNOT,
+    ConditionOR,
+    ConditionValueExpression,
+)
+from sigma.exceptions import SigmaFeatureNotSupportedByBackendError
+from sigma.types import (
+    CompareOperators,
+    SigmaBool,
+    SigmaCasedString,
+    SigmaCIDRExpression,
+    SigmaCompareExpression,
+    SigmaExists,
+    SigmaExpansion,
+    SigmaFieldReference,
+    SigmaNull,
+    SigmaNumber,
+    SigmaRegularExpression,
+    SigmaRegularExpressionFlag,
+    SigmaString,
+    SigmaTimestampPart,
+    SigmaType,
+    SpecialChars,
+)
+
+from polysigma.plan.expressions import (
+    Column,
+    Comparison,
+    ComparisonOperator,
+    Constant,
+    Exists,
+    Expression,
+    InNetwork,
+    Not,
+    Regex,
+    RegexFlag,
+    TextMatch,
+    Wildcard,
+    conjunction,
+    disjunction,
+)
+from polysigma.plan.types import Type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_OPERATORS: dict[CompareOperators, ComparisonOperator] = {
+    CompareOperators.LT: "<",
+    CompareOperators.LTE: "<=",
+    CompareOperators.GT: ">",
+    CompareOperators.GTE: ">=",
+}
+_FLAGS: dict[SigmaRegularExpressionFlag, RegexFlag] = {
+    SigmaRegularExpressionFlag.IGNORECASE: "i",
+    SigmaRegularExpressionFlag.MULTILINE: "m",
+    SigmaRegularExpressionFlag.DOTALL: "s",
+}
+_WILDCARDS = {SpecialChars.WILDCARD_MULTI: Wildcard.ANY, SpecialChars.WILDCARD_SINGLE: Wildcard.ONE}
+
+
+def unsupported(message: str) -> SigmaFeatureNotSupportedByBackendError:
+    """The error for what no language of ours can say (yet); `sigma convert -s` skips the rule."""
+    return SigmaFeatureNotSupportedByBackendError(message)
+
+
+def expression_of(condition: object, type_of: Callable[[str], Type]) -> Expression:
+    """The expression of a parsed condition whose fields are platform columns already.
+
+    `type_of` gives the type of a column. Raises SigmaFeatureNotSupportedByBackendError for what cannot be said.
+    """
+    match condition:
+        case ConditionAND(args=args):
+            return conjunction(*(expression_of(item, type_of) for item in args))
+        case ConditionOR(args=args):
+            return disjunction(*(expression_of(item, type_of) for item in args))
+        case ConditionNOT(args=args):
+            return Not(expression_of(args[0], type_of))
+        case ConditionFieldEqualsValueExpression(field=field, value=value):
+            return _test(Column(field), value, type_of(field))
+        case ConditionValueExpression(value=value):
+            raise unsupported(f"keyword {str(value)!r}: a search over all fields is not supported; name a field")
+        case _:
+            raise unsupported(f"a condition of the kind {type(condition).__name__} is not supported")
+
+
+def _test(column: Column, value: SigmaType, kind: Type) -> Expression:
+    match value:
+        case SigmaString():
+            return _text_test(column, value, kind)
+        case SigmaTimestampPart():
+            raise unsupported(f"{column.name}: parts of a time (|minute, |hour, ...) are not supported")
+        case SigmaNumber(number=number):
+            if kind.is_number:
+                return Comparison("=", column, Constant(number))
+            return TextMatch(column, (str(number),))
+        case SigmaBool(boolean=boolean):
+            if kind is Type.BOOLEAN:
+                return Comparison("=", column, Constant(boolean))
+            return TextMatch(column, (str(boolean).lower(),))
+        case SigmaNull():
+            return Not(Exists(column))
+        case SigmaExists(exists=exists):
+            return Exists(column) if exists else Not(Exists(column))
+        case SigmaRegularExpression(regexp=regexp, flags=flags):
+            if regexp.contains_placeholder():
+                raise unsupported(f"{column.name}: the placeholder in {str(regexp)!r} has no value; add a pipeline")
+            return Regex(column, str(regexp), frozenset(_FLAGS[flag] for flag in flags))
+        case SigmaCIDRExpression(network=network):
+            return InNetwork(column, (str(network),))
+        case SigmaCompareExpression(number=number, op=operator):
+            if operator not in _OPERATORS:
+                return Comparison("!=", column, Constant(number.number))
+            if kind in {Type.BOOLEAN, Type.ADDRESS, Type.TIME}:
+                raise unsupported(f"{column.name}: a {kind.value} cannot be compared with the number {number.number}")
+            return Comparison(_OPERATORS[operator], column, Constant(number.number))
+        case SigmaFieldReference(field=other, starts_with=False, ends_with=False):
+            return Comparison("=", column, Column(other))
+        case SigmaExpansion(values=values):
+            return disjunction(*(_test(column, item, kind) for item in values))
+        case _:
+            raise unsupported(f"{column.name}: a value of the kind {type(value).__name__} is not supported")
+
+
+def _text_test(column: Column, value: SigmaString, kind: Type) -> Expression:
+    cased = isinstance(value, SigmaCasedString)
+    parts: list[str | Wildcard] = []
+    for part in value.s:
+        if isinstance(part, str):
+            parts.append(part)
+        elif isinstance(part, SpecialChars):
+            parts.append(_WILDCARDS[part])
+        else:
+            raise unsupported(f"{column.name}: the placeholder in {str(value)!r} has no value; add a pipeline")
+    parts = _without_doubles(parts)
+    if not parts:
+        # Sigma: an empty value matches a field that is empty; missing and empty are one thing on every platform.
+        return Not(Exists(column))
+    if parts == [Wildcard.ANY]:
+        return Exists(column)
+    only = parts[0] if len(parts) == 1 else None
+    if isinstance(only, str):
+        if kind.is_number and (number := _number(only)) is not None:
+            return Comparison("=", column, Constant(number))
+        if kind is Type.BOOLEAN:
+            if only.lower() not in {"true", "false"}:
+                raise unsupported(f"{column.name}: {only!r} can never match a column that holds true or false")
+            return Comparison("=", column, Constant(only.lower() == "true"))
+        if kind is Type.ADDRESS:
+            parts = [_canonical_address(only)]
+    return TextMatch(column, tuple(parts), cased)
+
+
+def _without_doubles(parts: list[str | Wildcard]) -> list[str | Wildcard]:
+    done: list[str | Wildcard] = []
+    for part in parts:
+        if part == "" or (part is Wildcard.ANY and done and done[-1] is Wildcard.ANY):
+            continue
+        done.append(part)
+    return done
+
+
+def _number(text: str) -> int | float | None:
+    try:
+        return int(text)
+    except ValueError:
+        return None
+
+
+def _canonical_address(text: str) -> str:
+    """An address as the derived columns spell it; other text stays as it is."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return text
+    return str(getattr(address, "ipv4_mapped", None) or address)

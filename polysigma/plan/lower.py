@@ -1,0 +1,217 @@
+"""From canonical names to a platform's own columns: the last thing that happens to a plan before it is printed.
+
+A canonical field may be more than one column: a host is a key (what is grouped by) and a label (what is shown).
+Group keys get an explicit filter for missing values here, so that every language drops the same rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, assert_never
+
+from polysigma.plan.expressions import Column, Exists, Expression, conjunction, rewrite, walk
+from polysigma.plan.faults import fault
+from polysigma.plan.functions import MEASURES
+from polysigma.plan.steps import (
+    Annotate,
+    Bucket,
+    Derive,
+    Group,
+    Measure,
+    Output,
+    Score,
+    Select,
+    Sort,
+    Step,
+    Take,
+    Where,
+)
+from polysigma.plan.types import Type
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TIME_COLUMN = "EventTime"
+"""The canonical name, and on every platform the derived column, of an event's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """The platform's columns behind one canonical name: the key, and the label where it is another column."""
+
+    key: tuple[str, ...]
+    type: Type
+    label: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The column to show or to compare with a text."""
+        return self.label or self.key[-1]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.key + ((self.label,) if self.label else ())
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """Steps on a platform's columns, and what each column of the result is called in the rule."""
+
+    steps: tuple[Step, ...]
+    outputs: tuple[Output, ...]
+    columns: frozenset[str]
+    """The platform's columns that the steps read from the events."""
+
+
+def lower(steps: tuple[Step, ...], bindings: Mapping[str, Binding], *, time_is_always_there: bool) -> Lowered:
+    """The steps on the platform's columns.
+
+    `bindings` has every canonical field that the steps name. Raises PlanError where a step's own column takes the
+    name of a column that the platform needs for something else.
+    """
+    lowering = _Lowering(bindings, time_is_always_there=time_is_always_there)
+    for step in steps:
+        lowering.add(step)
+    return Lowered(tuple(lowering.steps), lowering.outputs(), frozenset(lowering.read))
+
+
+class _Lowering:
+    def __init__(self, bindings: Mapping[str, Binding], *, time_is_always_there: bool) -> None:
+        self.scope: dict[str, Binding] = dict(bindings)
+        self.fields = frozenset(bindings)
+        self.present: set[str] = {TIME_COLUMN} if time_is_always_there else set()
+        self.keys: tuple[str, ...] = ()
+        self.grouped = False
+        self.steps: list[Step] = []
+        self.read: set[str] = set()
+
+    def add(self, step: Step) -> None:
+        match step:
+            case Bucket(name=name):
+                self.use(TIME_COLUMN)
+                self.require(TIME_COLUMN)
+                self.define(name, Type.TIME)
+                self.present.add(name)
+                self.steps.append(step)
+            case Group():
+                self.group(step)
+            case Annotate(by=by, measures=measures):
+                keys = self.key_columns(by)
+                self.require(*keys)
+                done = tuple(self.measure(measure) for measure in measures)
+                for measure in measures:
+                    self.define(measure.name, self.measure_type(measure))
+                self.steps.append(Annotate(keys, done, at=step.at))
+            case Where(condition=condition):
+                self.steps.append(Where(self.expression(condition), at=step.at))
+            case Derive(columns=columns):
+                done_columns = []
+                for name, expression in columns:
+                    done_columns.append((name, self.expression(expression)))
+                    self.define(name, self.guess(expression))
+                self.steps.append(Derive(tuple(done_columns), at=step.at))
+            case Select(columns=names):
+                self.scope = {name: self.scope[name] for name in names}
+                columns_kept = tuple(column for name in names for column in self.scope[name].columns)
+                self.steps.append(Select(columns_kept, at=step.at))
+            case Score(name=name, cases=cases):
+                lowered = tuple((points, self.expression(condition)) for points, condition in cases)
+                self.define(name, Type.INTEGER)
+                self.steps.append(Score(name, lowered, at=step.at))
+            case Sort(columns=columns):
+                order = [(column, down) for name, down in columns for column in self.scope[name].key]
+                self.steps.append(Sort(tuple(order), at=step.at))
+            case Take():
+                self.steps.append(step)
+            case _:
+                assert_never(step)
+
+    def group(self, step: Group) -> None:
+        keys = self.key_columns(step.by)
+        self.require(*keys)
+        labels = {self.scope[name].label for name in step.by} - {None} - set(keys)
+        measures = [self.measure(measure) for measure in step.measures]
+        taken = {*keys, *(label for label in labels if label)}
+        for measure in step.measures:
+            if measure.name in taken:
+                message = f"{measure.name!r} is a column of the platform that the group needs"
+                raise fault("name-taken", message, measure.at, "choose another name")
+        types = {measure.name: self.measure_type(measure) for measure in step.measures}
+        for label in sorted(label for label in labels if label):
+            self.use(label)
+            measures.append(Measure(label, "any_value", Column(label)))
+        self.scope = {name: self.scope[name] for name in step.by}
+        for name, kind in types.items():
+            self.scope[name] = Binding((name,), kind)
+        self.present = set(keys)
+        self.keys = step.by
+        self.grouped = True
+        self.steps.append(Group(keys, tuple(measures), at=step.at))
+
+    def key_columns(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        columns = tuple(dict.fromkeys(column for name in names for column in self.scope[name].key))
+        self.use(*columns)
+        return columns
+
+    def require(self, *columns: str) -> None:
+        """Drops rows that miss one of the columns, unless none can."""
+        missing = [column for column in columns if column not in self.present]
+        if missing:
+            self.steps.append(Where(conjunction(*(Exists(Column(column)) for column in missing))))
+            self.present |= set(missing)
+
+    def define(self, name: str, kind: Type) -> None:
+        """A column that a step adds; it must not overwrite one of the platform's that is still needed."""
+        for other, binding in self.scope.items():
+            if other != name and name in binding.columns:
+                raise fault("name-taken", f"{name!r} is a column of the platform", None, "choose another name")
+        self.scope[name] = Binding((name,), kind)
+
+    def use(self, *columns: str) -> None:
+        """Notes columns that come from the events, as opposed to those that a step made."""
+        made = {column for name, binding in self.scope.items() if name not in self.fields for column in binding.key}
+        if not self.grouped:
+            self.read |= {column for column in columns if column not in made}
+
+    def measure(self, measure: Measure) -> Measure:
+        identity = measure.function in {"distinct", "distinct_if"}
+        value = self.expression(measure.value, identity=identity) if measure.value is not None else None
+        condition = self.expression(measure.condition) if measure.condition is not None else None
+        if MEASURES[measure.function].ordered:
+            self.use(TIME_COLUMN)
+        return replace(measure, value=value, condition=condition)
+
+    def measure_type(self, measure: Measure) -> Type:
+        result = MEASURES[measure.function].result
+        if result is None and measure.value is not None:
+            result = self.guess(measure.value)
+        return result or Type.TEXT
+
+    def guess(self, expression: Expression) -> Type:
+        """The type of a canonical expression that has been checked before."""
+        from polysigma.plan.typing import Scope, infer
+
+        types = {name: binding.type for name, binding in self.scope.items()}
+        return infer(expression, Scope(types, {})).type or Type.TEXT
+
+    def expression(self, expression: Expression, *, identity: bool = False) -> Expression:
+        """With each column replaced by the platform's: what is shown, or what identifies where values are counted."""
+
+        def change(node: Expression) -> Expression:
+            if not isinstance(node, Column):
+                return node
+            binding = self.scope[node.name]
+            return Column(binding.key[-1] if identity else binding.shown, at=node.at)
+
+        lowered = rewrite(expression, change)
+        self.use(*(node.name for node in walk(lowered) if isinstance(node, Column)))
+        return lowered
+
+    def outputs(self) -> tuple[Output, ...]:
+        found = []
+        for name, binding in self.scope.items():
+            role = "key" if name in self.keys else "value"
+            if binding.label and binding.label not in binding.key:
+                found.append(Output(name, (binding.label,), "label", binding.type))
+            found.append(Output(name, binding.key, "key" if role == "key" else "value", binding.type))
+        return tuple(found)
