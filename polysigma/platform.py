@@ -1,14 +1,17 @@
 """The model of a platform's claims: what it records for a Sigma log source, under which names, and what it cannot show.
 
 Claims are data (`pipelines/sigma/pipelines/polysigma/*.yaml`). They reach a backend as one `Platform` in the
-variables of a pySigma pipeline, under `PIPELINE_VARIABLE`. What a vendor documents about its tables is in
-`polysigma.schemas`, apart, so that a claim can be held against it.
+variables of a pySigma pipeline, under `PIPELINE_VARIABLE`, and, for the rule at hand, as one `Scope` in its state,
+under `SCOPE_STATE`. What a vendor documents about its tables is in `polysigma.schemas`, apart, so that a claim can
+be held against it.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,10 +20,23 @@ from polysigma.source import read_file
 from polysigma.validation import validate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from polysigma.source import Document
 
 PIPELINE_VARIABLE = "polysigma_platform"
 """The variable of a pySigma pipeline that carries the Platform."""
+
+SCOPE_STATE = "polysigma_scope"
+"""The key of a pySigma pipeline's state under which the Scope of the rule just transformed stands."""
+
+BACKEND_VARIABLE = "polysigma_backend"
+"""The variable by which a backend says that it prints event filters and derived columns from the claims itself.
+
+A backend that does not say so is given rules that need neither: the event filter is added to the condition, and a
+derived column gives way to the recorded columns that it is made of, or the rule is refused.
+"""
 
 
 class FidelityLevel(StrEnum):
@@ -33,14 +49,24 @@ class FidelityLevel(StrEnum):
 
 
 class RefusalCode(StrEnum):
-    """Why a field or a log source has no counterpart on a platform."""
+    """Why a field, a value or a log source has no counterpart on a platform."""
 
     NOT_RECORDED = "not-recorded"
     """The platform's telemetry does not hold this value."""
     NOT_COMPARABLE = "not-comparable"
     """It is recorded in a form that the Sigma values cannot be translated to."""
+    PATH_NOT_RECORDED = "path-not-recorded"
+    """Only the last part of a path is recorded, and the value asks for more."""
     UNVERIFIED = "unverified"
     """It may be there under a name that no source we could read confirms; guessing would be a silent miss."""
+    UNKNOWN_FIELD = "unknown-field"
+    """No claim is made about a field of that name."""
+    UNCLAIMED_LOGSOURCE = "unclaimed-logsource"
+    """No claim is made about the log source."""
+
+
+Event = dict[str, tuple[str, ...]]
+"""For each column the values, exact and with case, of which it must hold one."""
 
 
 class _Claim(BaseModel):
@@ -54,40 +80,66 @@ class Loss(_Claim):
     reason: str = Field(min_length=10)
 
 
+class Inside(_Claim):
+    """A value that stands inside the text of another column, as `MD5=...` does in `Hashes`."""
+
+    column: str
+    prefix: str = Field(min_length=1)
+    """What stands right before the value."""
+
+
 class FieldClaim(_Claim):
-    """What became of one Sigma field: exactly one of `column`, `derived`, `choices`, `refused`."""
+    """What became of one Sigma field: exactly one of `column`, `derived`, `choices`, `hashes`, `inside`, `refused`."""
 
     column: str | None = None
     """The platform's column of the same meaning."""
     derived: str | None = None
     """A derived column of the platform (see `Platform.derived`)."""
-    choices: dict[str, dict[str, tuple[str, ...]]] | None = None
+    recorded: tuple[str, ...] = ()
+    """With `derived`: the recorded columns, at most one of which holds a value, that serve a backend which cannot
+    derive. Empty where only the derived column is right."""
+    choices: dict[str, Event] | None = None
     """The field's value is told by other columns: for each Sigma value (lower case), which columns hold what."""
+    hashes: dict[str, str] | None = None
+    """The field is a list of `ALGORITHM=value`: for each algorithm (upper case) the Sigma field of its value."""
+    inside: Inside | None = None
+    """The value stands inside the text of a column."""
     refused: RefusalCode | None = None
-    form: Literal["nt_path", "base_name"] | None = None
-    """How the column writes a path: with the device instead of the drive, or its last part only."""
+    form: Literal["nt_path", "base_name", "own_id"] | None = None
+    """How the column writes the value: a path with the device instead of the drive (`nt_path`) or its last part only
+    (`base_name`), or an identifier of the platform's own, good as a key but equal to no value of a rule (`own_id`)."""
     values: dict[str, str | int] | None = None
     """Sigma value (lower case) to platform value, where the platform spells a closed set of values differently."""
     loss: Loss | None = None
     """What a rule that uses the field loses."""
     reason: str | None = None
+    hint: str | None = None
+    """With `refused`: what a rule could use instead."""
     source: str = Field(min_length=3)
     """Where this is known from: a vendor page, a real row, published content."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        kinds = [kind for kind in ("column", "derived", "choices", "refused") if getattr(self, kind) is not None]
-        if len(kinds) != 1:
-            raise ValueError(f"needs exactly one of column, derived, choices, refused; has {kinds or 'none'}")
+        kinds = ("column", "derived", "choices", "hashes", "inside", "refused")
+        given = [kind for kind in kinds if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise ValueError(f"needs exactly one of {', '.join(kinds)}; has {given or 'none'}")
         if self.refused and not self.reason:
             raise ValueError("a refused field needs a reason")
         if self.form and not self.column:
             raise ValueError("`form` goes with `column`")
+        if self.recorded and not self.derived:
+            raise ValueError("`recorded` goes with `derived`")
         return self
+
+    @property
+    def name(self) -> str | None:
+        """The one column, recorded or derived, that holds the field; None where there is no such column."""
+        return self.column or self.derived
 
 
 class Logsource(_Claim):
-    """A Sigma log source; what is None matches anything in a claim."""
+    """A Sigma log source; what is None matches anything in a refusal."""
 
     category: str | None = None
     product: str | None = None
@@ -97,37 +149,19 @@ class Logsource(_Claim):
         return " ".join(f"{key}={value}" for key, value in self.model_dump().items() if value) or "any"
 
     def covers(self, other: Logsource) -> bool:
-        """Whether every part that this claim names is the same in `other`."""
+        """Whether every part that this one names is the same in `other`."""
         return all(value is None or value == getattr(other, key) for key, value in self.model_dump().items())
 
+    def claims(self, rule: Logsource) -> bool:
+        """Whether a claim of this log source serves a rule's.
 
-class CategoryClaim(_Claim):
-    """What the platform records for the log sources it claims."""
-
-    logsources: tuple[Logsource, ...] = Field(min_length=1)
-    tables: tuple[str, ...] = Field(min_length=1)
-    """The tables (or event types) of the platform's schema that hold these events."""
-    event: dict[str, tuple[str, ...]]
-    """The event filter: for each column the values (exact, with case) of which it must hold one. Always printed."""
-    fields: dict[str, FieldClaim]
-    loss: Loss | None = None
-    """What every rule of this category loses."""
-    count_loss: Loss | None = None
-    """What a rule that counts these events loses besides (deduplication, caps)."""
-    source: str = Field(min_length=3)
-
-    @property
-    def derived_names(self) -> frozenset[str]:
-        return frozenset(claim.derived for claim in self.fields.values() if claim.derived)
-
-
-class RefusedLogsource(_Claim):
-    """A log source that the platform is known not to serve."""
-
-    logsource: Logsource
-    code: RefusalCode
-    reason: str = Field(min_length=10)
-    source: str = Field(min_length=3)
+        A rule may leave its product open; a service that it names must be claimed by name.
+        """
+        return (
+            self.category == rule.category
+            and self.service == rule.service
+            and (None in {self.product, rule.product} or self.product == rule.product)
+        )
 
 
 class TimeClaim(_Claim):
@@ -138,6 +172,63 @@ class TimeClaim(_Claim):
     endpoint_clock: bool
     """True where `expression` prefers the endpoint's own clock."""
     loss: Loss | None = None
+
+
+class Variant(_Claim):
+    """How a category's claim changes for rules of one product, or for rules that require certain values."""
+
+    product: str | None = None
+    requires: dict[str, str] = {}
+    """Sigma field to the value (lower case) that every match of the rule has."""
+    event: Event = {}
+    """Replaces the event filter on these columns."""
+    fields: dict[str, FieldClaim] = {}
+    """Replaces the claims of these fields."""
+
+    @model_validator(mode="after")
+    def _conditional(self) -> Self:
+        if not self.product and not self.requires:
+            raise ValueError("a variant needs a `product` or `requires`")
+        return self
+
+
+class CategoryClaim(_Claim):
+    """What the platform records for the log sources it claims."""
+
+    logsources: tuple[Logsource, ...] = Field(min_length=1)
+    tables: tuple[str, ...] = Field(min_length=1)
+    """The tables (or event types) of the platform's schema that hold these events."""
+    event: Event
+    """The event filter. Always printed."""
+    time: TimeClaim | None = None
+    """Where these events are stamped otherwise than the platform's events in general."""
+    fields: dict[str, FieldClaim]
+    """The platform's own `fields` are in here too, once it is read."""
+    variants: tuple[Variant, ...] = ()
+    """Applied in order, each that fits the rule."""
+    loss: Loss | None = None
+    """What every rule of this category loses."""
+    count_loss: Loss | None = None
+    """What a rule that counts these events loses besides (deduplication, caps)."""
+    source: str = Field(min_length=3)
+
+    @property
+    def claims(self) -> tuple[tuple[str, FieldClaim], ...]:
+        """Every claim about a field, those of the variants included."""
+        return (*self.fields.items(), *(item for variant in self.variants for item in variant.fields.items()))
+
+    @property
+    def derived_names(self) -> frozenset[str]:
+        return frozenset(claim.derived for _, claim in self.claims if claim.derived)
+
+
+class RefusedLogsource(_Claim):
+    """A log source that the platform is known not to serve."""
+
+    logsource: Logsource
+    code: RefusalCode
+    reason: str = Field(min_length=10)
+    source: str = Field(min_length=3)
 
 
 class HostClaim(_Claim):
@@ -157,6 +248,38 @@ class DerivedColumn(_Claim):
     source: str = Field(min_length=3)
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The claims that hold for one rule: its category's, with the variants that fit it.
+
+    `used` names the Sigma fields that the rule's detection tests, and `notes` the losses that its values bring with
+    them. Both are empty until a pipeline has gone over the rule.
+    """
+
+    category: str
+    logsource: Logsource
+    tables: tuple[str, ...]
+    event: Event
+    time: TimeClaim
+    fields: Mapping[str, FieldClaim]
+    loss: Loss | None
+    count_loss: Loss | None
+    used: frozenset[str] = frozenset()
+    notes: tuple[Loss, ...] = ()
+
+    def losses(self, *, counts: bool, fields: Iterable[str] = ()) -> tuple[Loss, ...]:
+        """What the rule loses on the platform, each loss once, the worst first.
+
+        `counts` says whether the result depends on how many rows an event leaves; `fields` names Sigma fields that
+        are used outside of the detection, as keys and measures are.
+        """
+        claims = (self.fields[field] for field in sorted({*self.used, *fields}) if field in self.fields)
+        losses = [self.time.loss, self.loss, self.count_loss if counts else None, *self.notes]
+        losses += [claim.loss for claim in claims]
+        distinct = dict.fromkeys(loss for loss in losses if loss)
+        return tuple(sorted(distinct, key=lambda loss: loss.level is not FidelityLevel.BLIND))
+
+
 class Platform(_Claim):
     """Everything that Polysigma claims about one platform."""
 
@@ -170,27 +293,78 @@ class Platform(_Claim):
     """Where every event is, on platforms that have one table (SQL, LogScale)."""
     time: TimeClaim
     host: HostClaim
+    products: dict[str, Event] = {}
+    """What the event filter says besides where the rule's log source names this product."""
+    fields: dict[str, FieldClaim] = {}
+    """Claims that hold in every category which makes none of its own about the field."""
     derived: dict[str, DerivedColumn] = {}
     categories: dict[str, CategoryClaim]
     refused_logsources: tuple[RefusedLogsource, ...] = ()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _common_fields(cls, data: Any) -> Any:
+        """Puts the platform's own claims about fields into each category."""
+        match data:
+            case {"fields": dict() as common, "categories": dict() as categories}:
+                merged = {
+                    name: {**category, "fields": {**common, **(category.get("fields") or {})}}
+                    if isinstance(category, dict)
+                    else category
+                    for name, category in categories.items()
+                }
+                return {**data, "categories": merged}
+        return data
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         for name, category in self.categories.items():
-            for field, claim in category.fields.items():
+            for field, claim in category.claims:
                 if claim.derived and claim.derived not in self.derived:
                     raise ValueError(f"{name}: {field} names the derived column {claim.derived}, which is not declared")
+                for part in (claim.hashes or {}).values():
+                    if part not in category.fields:
+                        raise ValueError(f"{name}: {field} refers to the field {part}, about which nothing is claimed")
         return self
 
     def category_for(self, logsource: Logsource) -> CategoryClaim | None:
-        """The claim for a rule's log source, or None where the platform makes none.
+        """The claim for a rule's log source, variants not yet applied, or None where the platform makes none."""
+        name = self._category_name(logsource)
+        return self.categories[name] if name else None
 
-        A rule that leaves its product open is claimed when its category is.
-        """
-        for category in self.categories.values():
-            if any(claimed.covers(logsource) for claimed in category.logsources):
-                return category
+    def _category_name(self, logsource: Logsource) -> str | None:
+        for name, category in self.categories.items():
+            if any(claimed.claims(logsource) for claimed in category.logsources):
+                return name
         return None
+
+    def scope(self, logsource: Logsource, required: Mapping[str, str] | None = None) -> Scope | None:
+        """The claims for a rule, or None where the platform claims nothing for its log source.
+
+        `required` gives Sigma fields that have one value (lower case) in every event that the rule can match.
+        """
+        name = self._category_name(logsource)
+        if name is None:
+            return None
+        category = self.categories[name]
+        event = {**category.event, **self.products.get(logsource.product or "", {})}
+        fields = dict(category.fields)
+        for variant in category.variants:
+            if (variant.product is None or variant.product == logsource.product) and all(
+                (required or {}).get(field) == value for field, value in variant.requires.items()
+            ):
+                event |= variant.event
+                fields |= variant.fields
+        return Scope(
+            category=name,
+            logsource=logsource,
+            tables=category.tables,
+            event=event,
+            time=category.time or self.time,
+            fields=fields,
+            loss=category.loss,
+            count_loss=category.count_loss,
+        )
 
     def refusal_for(self, logsource: Logsource) -> RefusedLogsource | None:
         """The reason on record for which a log source is not claimed, if there is one."""
@@ -198,8 +372,54 @@ class Platform(_Claim):
 
 
 def load_platform(path: Path) -> Platform:
-    """The claims in a YAML file. Raises PolysigmaError with the place of what is wrong."""
+    """The claims in a YAML file.
+
+    A file may say `extends: other` (a file beside it): it is then the other's claims, its columns renamed as
+    `rename` says, and what the file itself says laid over them, map by map; a value of null takes one away.
+    Raises PolysigmaError with the place of what is wrong.
+    """
+    document = _read(path)
+    return validate(Platform, replace(document, value=_resolved(document, path)), "platform-claim")
+
+
+def _read(path: Path) -> Document:
     documents = read_file(path)
-    if len(documents) != 1:
-        raise PolysigmaError(Diagnostic("platform-file", "must hold exactly one YAML document", file=str(path)))
-    return validate(Platform, documents[0], "platform-claim")
+    if len(documents) != 1 or not isinstance(documents[0].value, dict):
+        raise PolysigmaError(Diagnostic("platform-file", "must hold exactly one YAML map", file=str(path)))
+    return documents[0]
+
+
+def _resolved(document: Document, path: Path) -> dict[str, Any]:
+    own = dict(document.value)
+    base_name, names = own.pop("extends", None), own.pop("rename", {})
+    if base_name is None:
+        return own
+    base = path.with_name(f"{base_name}.yaml")
+    if base == path:
+        raise document.error("platform-file", "extends itself", "extends")
+    inherited: dict[str, Any] = _renamed(_resolved(_read(base), base), names)
+    return _overlaid(inherited, own)
+
+
+def _renamed(value: Any, names: Mapping[str, str], key: str = "") -> Any:
+    """`value` with every column called by its new name: as a key, as a scalar, and inside expressions."""
+    if isinstance(value, dict):
+        return {names.get(name, name): _renamed(item, names, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_renamed(item, names, key) for item in value]
+    if key == "expression" and isinstance(value, str):
+        return re.sub(r"[@#\w.]+", lambda word: names.get(word[0], word[0]), value)
+    return names.get(value, value) if isinstance(value, str) else value
+
+
+def _overlaid(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            # A claim about a field is one statement, so it is replaced as a whole; maps of statements are merged.
+            merged[key] = value if "source" in value else _overlaid(merged[key], value)
+        elif value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = value
+    return merged

@@ -1,1 +1,69 @@
-"""Polysigma's pipelines."""
+"""Polysigma's pipelines: each makes Sigma rules speak one platform's columns, from the claims in its YAML file.
+
+`pipelines` is what pySigma discovers; `mapped_field` and `FieldProbe` say how a pipeline, ours or another, names a
+field that a detection does not test.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sigma.processing.pipeline import ProcessingItem, ProcessingPipeline
+
+from sigma.pipelines.polysigma.probe import FieldProbe, mapped_field
+from sigma.pipelines.polysigma.transformations import ClaimsTransformation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from polysigma.platform import Platform
+
+__all__ = ["FieldProbe", "falcon", "fdr", "mapped_field", "pipelines", "platform", "sysmon_json"]
+
+PRIORITY = 20
+"""pySigma's place for pipelines that map to a platform: after those that prepare rules (10, and users' own without a
+priority, 0), so that they see Sigma's names, and before those of a backend (50)."""
+
+
+@cache
+def platform(name: str) -> Platform:
+    """The claims about a platform, by its id. Raises PolysigmaError for claims that do not hold together."""
+    from polysigma.platform import load_platform
+
+    return load_platform(Path(__file__).with_name(f"{name}.yaml"))
+
+
+def _pipeline(name: str) -> ProcessingPipeline:
+    from polysigma.platform import PIPELINE_VARIABLE
+
+    claims = platform(name)
+    return ProcessingPipeline(
+        name=f"Polysigma: {claims.title}",
+        priority=PRIORITY,
+        items=[ProcessingItem(identifier=f"polysigma_{name}", transformation=ClaimsTransformation(claims))],
+        vars={PIPELINE_VARIABLE: claims},
+    )
+
+
+def falcon() -> ProcessingPipeline:
+    """CrowdStrike Falcon Next-Gen SIEM."""
+    return _pipeline("falcon")
+
+
+def fdr() -> ProcessingPipeline:
+    """CrowdStrike Falcon Data Replicator."""
+    return _pipeline("fdr")
+
+
+def sysmon_json() -> ProcessingPipeline:
+    """Sysmon events as JSON."""
+    return _pipeline("sysmon_json")
+
+
+pipelines: dict[str, Callable[[], ProcessingPipeline]] = {
+    "falcon": falcon,
+    "fdr": fdr,
+    "sysmon_json": sysmon_json,
+}

@@ -1,0 +1,301 @@
+"""From a detection item on a Sigma field to one, or several, on a platform's columns that mean the same."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, NoReturn
+
+from sigma.conditions import ConditionAND, ConditionOR
+from sigma.rule import SigmaDetection, SigmaDetectionItem
+from sigma.types import (
+    SigmaBool,
+    SigmaCasedString,
+    SigmaExists,
+    SigmaExpansion,
+    SigmaFieldReference,
+    SigmaNull,
+    SigmaNumber,
+    SigmaString,
+    SigmaType,
+    SpecialChars,
+)
+
+from sigma.pipelines.polysigma.paths import NetworkPathError, UnsayableValueError, base_name, device_path
+from sigma.pipelines.polysigma.refusals import PlatformRefusalError
+
+if TYPE_CHECKING:
+    from sigma.correlations import SigmaCorrelationRule
+    from sigma.exceptions import SigmaRuleLocation
+    from sigma.rule import SigmaRule
+
+    from polysigma.platform import Event, FieldClaim, Loss, Platform, Scope
+
+_HASH_LENGTHS = {"MD5": 32, "SHA1": 40, "SHA256": 64, "IMPHASH": 32}
+_NO_DRIVE = "the platform records the volume's device, not its drive letter: a path on one drive is met on any drive"
+
+
+class ItemTranslator:
+    """Translates the detection items of one rule.
+
+    `used` gathers the Sigma fields that it meets, `notes` the losses that their values bring.
+    """
+
+    def __init__(
+        self, platform: Platform, scope: Scope, rule: SigmaRule | SigmaCorrelationRule, *, derives: bool
+    ) -> None:
+        self.platform = platform
+        self.scope = scope
+        self.rule = rule
+        self.derives = derives
+        self.used: set[str] = set()
+        self.notes: list[Loss] = []
+
+    def translate(self, item: SigmaDetectionItem) -> SigmaDetectionItem | SigmaDetection:
+        """What stands for `item` on the platform. Raises PlatformRefusalError where nothing can."""
+        name = item.field
+        assert name is not None
+        claim = self._claim(name)
+        self.used.add(name)
+        if claim.choices is not None:
+            choices = claim.choices
+            return _joined(item, [_Group(self._chosen(name, choices, value), all_of=True) for value in item.value])
+        if claim.hashes is not None:
+            hashes = claim.hashes
+            return _joined(item, [_Group(self._hash(name, hashes, value), all_of=True) for value in item.value])
+        columns = self.columns(name, claim)
+        values = [translated for value in item.value for translated in self._value(name, claim, value)]
+        if len(columns) > 1:
+            return _joined(
+                item, [_Group([(column, [value]) for column in columns], _missing(value)) for value in values]
+            )
+        item.field, item.value = columns[0], _distinct(values)
+        item.disable_conversion_to_plain()
+        return item
+
+    def columns(self, name: str, claim: FieldClaim) -> tuple[str, ...]:
+        """The columns that hold a field, at most one of them at a time. Raises PlatformRefusalError for none."""
+        if claim.inside:
+            return (claim.inside.column,)
+        if claim.derived and not self.derives:
+            if claim.recorded:
+                return claim.recorded
+            reason = f"it takes the derived column {claim.derived}, which this backend does not compute"
+            raise self._refusal(name, "not-comparable", reason, "one of Polysigma's own targets")
+        if claim.name is None:
+            raise self.no_column(name)
+        return (claim.name,)
+
+    def no_column(self, name: str) -> PlatformRefusalError:
+        """The error for a field that is used by name where no one column holds it."""
+        claim = self._claim(name)
+        why = "other columns tell its value" if claim.choices else "its parts, or what it is part of, are columns"
+        return self._refusal(name, "not-comparable", f"no column holds it by itself: {why}", "another field")
+
+    def _claim(self, name: str) -> FieldClaim:
+        claim = self.scope.fields.get(name)
+        if claim is None:
+            close = get_close_matches(name, self.scope.fields, n=2, cutoff=0.75)
+            reason = f"no claim is made about a field of that name in {self.scope.category}"
+            raise self._refusal(name, "unknown-field", reason, " or ".join(close) or None)
+        if claim.refused:
+            raise self._refusal(name, claim.refused, f"{claim.reason} ({claim.source})", claim.hint)
+        return claim
+
+    def _refusal(self, name: str, code: str, reason: str, hint: str | None) -> PlatformRefusalError:
+        what = f"{self.platform.id} cannot answer the field {name}"
+        return PlatformRefusalError.of(self.rule, what, code, reason, hint=hint, field=name)
+
+    def _bad_value(
+        self, name: str, value: SigmaType, reason: str, hint: str | None, code: str = "not-comparable"
+    ) -> NoReturn:
+        what = f"{self.platform.id} cannot answer the value {_shown(value)} of {name}"
+        raise PlatformRefusalError.of(self.rule, what, code, reason, hint=hint, field=name)
+
+    def _value(self, name: str, claim: FieldClaim, value: SigmaType) -> list[SigmaType]:
+        """What stands for one value in the column of its field."""
+        if isinstance(value, SigmaExpansion):
+            return [SigmaExpansion([item for part in value.values for item in self._value(name, claim, part)])]
+        if isinstance(value, SigmaFieldReference):
+            return [self._reference(name, claim, value)]
+        if claim.inside:
+            return [self._inside(name, claim.inside.prefix, value)]
+        if isinstance(value, SigmaNull | SigmaExists) or _is_empty_or_any(value):
+            return [value]
+        if claim.form == "own_id":
+            reason = "the column holds identifiers of the platform's own"
+            self._bad_value(name, value, reason, "the field as a key of a correlation")
+        if claim.values is not None:
+            return [self._spelled(name, claim.values, value)]
+        if claim.form:
+            return [self._path(name, claim.form, value)]
+        return [value]
+
+    def _spelled(self, name: str, values: dict[str, str | int], value: SigmaType) -> SigmaType:
+        if isinstance(value, SigmaNumber) and str(value.number) in {str(spelled) for spelled in values.values()}:
+            return value
+        text = str(value).lower() if isinstance(value, SigmaString | SigmaNumber | SigmaBool) else ""
+        if text not in values or (isinstance(value, SigmaString) and value.contains_special()):
+            self._bad_value(name, value, "the platform spells a closed set of values", f"one of {', '.join(values)}")
+        spelled = values[text]
+        return SigmaNumber(spelled) if isinstance(spelled, int) else SigmaString(spelled)
+
+    def _path(self, name: str, form: str, value: SigmaType) -> SigmaType:
+        if form == "nt_path" and self.scope.logsource.product in {"linux", "macos"}:
+            return value
+        code = "path-not-recorded" if form == "base_name" else "not-comparable"
+        hint = "a value that names the file, such as |endswith: '\\name.exe'"
+        if not isinstance(value, SigmaString):
+            self._bad_value(name, value, "only text with wildcards can be translated", hint, code)
+        try:
+            if form == "base_name":
+                return base_name(value)
+            translated, drive_lost = device_path(value)
+        except NetworkPathError as error:
+            self._bad_value(name, value, str(error), None, "unverified")
+        except UnsayableValueError as error:
+            self._bad_value(name, value, str(error), hint if form == "base_name" else None, code)
+        if drive_lost:
+            self._note(_NO_DRIVE)
+        return translated
+
+    def _note(self, reason: str) -> None:
+        from polysigma.platform import FidelityLevel, Loss
+
+        self.notes.append(Loss(level=FidelityLevel.APPROXIMATE, reason=reason))
+
+    def _reference(self, name: str, claim: FieldClaim, value: SigmaFieldReference) -> SigmaFieldReference:
+        other = self._claim(value.field)
+        self.used.add(value.field)
+        columns = self.columns(value.field, other)
+        spelled_alike = (claim.form, claim.values, claim.inside) == (other.form, other.values, other.inside)
+        if not spelled_alike or len(columns) != 1:
+            reason = f"{value.field} is recorded in another form, so the two cannot be compared"
+            self._bad_value(name, value, reason, None)
+        return SigmaFieldReference(columns[0], value.starts_with, value.ends_with)
+
+    def _chosen(self, name: str, choices: dict[str, Event], value: SigmaType) -> list[_Test]:
+        event: Event | None = None
+        if _is_any(value) or (isinstance(value, SigmaExists) and value.exists):
+            event = _union(list(choices.values()))
+        elif isinstance(value, SigmaBool | SigmaString):
+            event = choices.get(str(value).lower())
+        if event is None:
+            self._bad_value(name, value, "other columns tell the field's value", f"one of {', '.join(choices)}")
+        return [(column, [_exactly(text) for text in texts]) for column, texts in event.items()]
+
+    def _hash(self, name: str, hashes: dict[str, str], value: SigmaType) -> list[_Test]:
+        hint = f"ALGORITHM=value of full length, or the fields {', '.join(hashes.values())}"
+        text = _between_wildcards(value)
+        match = re.fullmatch(r"(?:([A-Za-z0-9]+)=)?([0-9A-Fa-f]+)", text or "")
+        if not match:
+            self._bad_value(name, value, "each algorithm has a column of its own", hint)
+        digits = match[2]
+        alike = [algorithm for algorithm in hashes if _HASH_LENGTHS.get(algorithm) == len(digits)]
+        algorithm = match[1].upper() if match[1] else (alike[0] if len(alike) == 1 else "")
+        if algorithm not in alike:
+            self._bad_value(name, value, "it does not say which algorithm's whole value it is", hint)
+        part = hashes[algorithm]
+        self.used.add(part)
+        return [(column, [SigmaString(digits)]) for column in self.columns(part, self._claim(part))]
+
+    def _inside(self, name: str, prefix: str, value: SigmaType) -> SigmaString:
+        length = _HASH_LENGTHS.get(prefix.rstrip("=").upper())
+        text = str(value) if isinstance(value, SigmaString) and not value.contains_special() else ""
+        if not re.fullmatch(r"[0-9A-Fa-f]+", text) or len(text) != length:
+            self._bad_value(name, value, f"it stands inside another column, after {prefix}", "a value of full length")
+        return SigmaString(f"*{prefix}{text}*")
+
+
+_Test = tuple[str, list[SigmaType]]
+"""A column and the values of which it must hold one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """What one value of an item comes to: all of the tests must hold, or one of them."""
+
+    tests: list[_Test]
+    all_of: bool
+
+
+def _joined(item: SigmaDetectionItem, groups: list[_Group]) -> SigmaDetection:
+    """The groups linked as the values of `item` were. A negated item negates the tests and swaps "and" and "or"."""
+
+    def linking(*, all_of: bool) -> type[ConditionAND | ConditionOR]:
+        return ConditionAND if all_of != item.negated else ConditionOR
+
+    details = [
+        SigmaDetection(
+            [_leaf(column, values, negated=item.negated, source=item.source) for column, values in group.tests],
+            source=item.source,
+            item_linking=linking(all_of=group.all_of),
+        )
+        for group in groups
+    ]
+    return SigmaDetection(
+        list(details), source=item.source, item_linking=linking(all_of=item.value_linking is ConditionAND)
+    )
+
+
+def _leaf(
+    column: str, values: list[SigmaType], *, negated: bool, source: SigmaRuleLocation | None
+) -> SigmaDetectionItem:
+    leaf = SigmaDetectionItem(column, [], values, negated=negated, source=source)
+    leaf.disable_conversion_to_plain()
+    return leaf
+
+
+def _exactly(text: str) -> SigmaCasedString:
+    value = SigmaCasedString()
+    value.s = [text]
+    return value
+
+
+def _union(events: list[Event]) -> Event | None:
+    """One test that any of the events meets, where they all test the same one column."""
+    columns = {column for event in events for column in event}
+    if len(columns) != 1:
+        return None
+    (column,) = columns
+    return {column: tuple(dict.fromkeys(text for event in events for text in event.get(column, ())))}
+
+
+def _missing(value: SigmaType) -> bool:
+    return isinstance(value, SigmaNull) or (isinstance(value, SigmaExists) and not value.exists)
+
+
+def _is_any(value: SigmaType) -> bool:
+    return (
+        isinstance(value, SigmaString)
+        and bool(value.s)
+        and all(part is SpecialChars.WILDCARD_MULTI for part in value.s)
+    )
+
+
+def _is_empty_or_any(value: SigmaType) -> bool:
+    return _is_any(value) or (isinstance(value, SigmaString) and not value.s)
+
+
+def _between_wildcards(value: SigmaType) -> str | None:
+    """The text of a value that has wildcards at its ends only."""
+    if not isinstance(value, SigmaString):
+        return None
+    inner = [part for part in value.s if part is not SpecialChars.WILDCARD_MULTI]
+    text = inner[0] if len(inner) == 1 else None
+    return text if isinstance(text, str) else None
+
+
+def _distinct(values: list[SigmaType]) -> list[SigmaType]:
+    """The values, plain text that stands twice once (several Sigma spellings may come to one)."""
+    kept: dict[object, SigmaType] = {}
+    for value in values:
+        kept.setdefault((type(value), str(value)) if isinstance(value, SigmaString) else id(value), value)
+    return list(kept.values())
+
+
+def _shown(value: SigmaType) -> str:
+    text = getattr(value, "original", None) or getattr(value, "field", None) or str(value)
+    shown = " ".join(str(text).split())
+    return f"'{shown[:80]}...'" if len(shown) > 80 else f"'{shown}'"
