@@ -1,0 +1,79 @@
+"""From events to the rows of a platform, and to a file."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from polysigma.diagnostics import Diagnostic, PolysigmaError
+from polysigma.telemetry import falcon, sysmon
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from polysigma.telemetry.events import Event
+
+    Renderer = Callable[..., Iterator[dict[str, Any]]]
+
+
+def canonical_rows(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
+    """Rows by Sigma names with typed values, `UtcTime` in epoch seconds: what a rule is written about."""
+    for event in events:
+        yield {"category": event.category, **event.fields()}
+
+
+RENDERERS: Mapping[str, Renderer] = {
+    "sigma": canonical_rows,
+    "sysmon": sysmon.flat,
+    "sysmon_nxlog": sysmon.nxlog,
+    "sysmon_winlogbeat": sysmon.winlogbeat,
+    "sysmon_winlogbeat6": sysmon.winlogbeat6,
+    "fdr": falcon.replicated,
+    "falcon": falcon.siem,
+}
+"""How each platform, and each shape of its rows, is rendered."""
+
+
+def render(events: Iterable[Event], platform: str, **options: Any) -> Iterator[dict[str, Any]]:
+    """The rows that a platform would hold of the events, in their order. What it would not record is left out.
+
+    `options` go to the platform's renderer (`computer_name=False` for `falcon`). Raises PolysigmaError for an unknown
+    platform.
+    """
+    if platform not in RENDERERS:
+        raise PolysigmaError(
+            Diagnostic("unknown-platform", f"no telemetry for {platform!r}", f"known: {', '.join(RENDERERS)}")
+        )
+    return RENDERERS[platform](events, **options)
+
+
+def write_rows(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
+    """Write rows as JSON lines, compressed where the name ends in `.gz`; return how many.
+
+    Rows are written as they come. The same rows give the same bytes: no name and no time goes into a gzip header.
+    Raises PolysigmaError when the file cannot be written.
+    """
+    path = Path(path)
+    try:
+        if path.suffix != ".gz":
+            with path.open("w", encoding="utf-8", newline="\n") as file:
+                return _write(file, rows)
+        with path.open("wb") as raw, gzip.GzipFile("", "wb", 5, raw, mtime=0) as packed:
+            from io import TextIOWrapper
+
+            with TextIOWrapper(packed, encoding="utf-8", newline="\n") as file:
+                return _write(file, rows)
+    except OSError as error:
+        raise PolysigmaError(
+            Diagnostic("unwritable-file", f"cannot be written: {error.strerror}", file=str(path))
+        ) from None
+
+
+def _write(file: TextIO, rows: Iterable[dict[str, Any]]) -> int:
+    encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+    count = 0
+    for count, row in enumerate(rows, 1):  # noqa: B007 - the last count is the result
+        file.write(encode(row) + "\n")
+    return count
