@@ -1,0 +1,234 @@
+"""A plan over rows: the searches of its sources, then its steps one after the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import assert_never
+
+from polysigma.engines.reference.expressions import Row, condition, evaluator
+from polysigma.engines.reference.measures import TIME, measurer
+from polysigma.engines.reference.values import Value, convert, display, present
+from polysigma.plan.steps import (
+    Annotate,
+    Bucket,
+    Derive,
+    Group,
+    Measure,
+    Plan,
+    Score,
+    Select,
+    Sort,
+    Source,
+    Step,
+    Take,
+    Where,
+)
+from polysigma.plan.types import Type
+
+Record = dict[str, object]
+"""A row that this engine made and may add to."""
+
+RULE = "Rule"
+"""The column that says which source a row matched, where a plan has several."""
+
+
+def evaluate(plan: Plan, rows: Iterable[Row], *, start: float | None = None, end: float | None = None) -> list[Record]:
+    """The rows that the plan gives for one platform's raw rows.
+
+    A raw row maps column to value as on the wire. Every source is tried on every row, so a row can come up once for
+    each source that it matches. `start` and `end` (epoch seconds, half open) look at the column `EventTime`: a row
+    without a time is in no bounded window. Raises ValueError for a plan with unbound parameters and TypeError for
+    values of different kinds that meet in an expression.
+    """
+    found = (row for row in search(plan, rows) if within(row, start, end))
+    return finish(run(plan.steps, list(found)))
+
+
+def within(row: Row, start: float | None, end: float | None) -> bool:
+    """Whether the row's time lies in [start, end); a row without a time does where there are no bounds."""
+    if start is None and end is None:
+        return True
+    time = row.get(TIME)
+    if not isinstance(time, float):
+        return False
+    return (start is None or time >= start) and (end is None or time < end)
+
+
+def finish(rows: Sequence[Row]) -> list[Record]:
+    """The rows as a caller gets them: everything missing is None."""
+    return [{name: present(value) for name, value in row.items()} for row in rows]
+
+
+# Searches.
+
+
+def search(plan: Plan, rows: Iterable[Row]) -> Iterator[Record]:
+    """The rows that match a source: its columns read as their types, and its derived columns."""
+    searches = [_search(source) for source in plan.sources]
+    named = len(plan.sources) > 1
+    for row in rows:
+        for source, attempt in zip(plan.sources, searches, strict=True):
+            found = attempt(row)
+            if found is not None:
+                if named:
+                    found[RULE] = source.rule
+                yield found
+
+
+def _search(source: Source) -> Callable[[Row], Record | None]:
+    event = [condition(test) for test in source.event]
+    holds = condition(source.condition)
+    prepare = reader(source)
+
+    def attempt(raw: Row) -> Record | None:
+        row, derive = prepare(raw)
+        if not all(test(row) for test in event):
+            return None
+        derive()
+        return row if holds(row) else None
+
+    return attempt
+
+
+Reader = Callable[[Row], tuple[Record, Callable[[], None]]]
+
+
+def reader(source: Source) -> Reader:
+    """How a raw row is read: its native columns as their types at once, its derived ones when asked for.
+
+    The time is read as a time, whether the source derives it or the row has it.
+    """
+    converters = [(name, convert(kind)) for name, kind in source.types.items()]
+    derived = [(name, evaluator(expression)) for name, expression in source.derived]
+    as_time = convert(Type.TIME)
+
+    def read(raw: Row) -> tuple[Record, Callable[[], None]]:
+        row = dict(raw)
+        for name, converter in converters:
+            if name in row:
+                row[name] = converter(row[name])
+
+        def derive() -> None:
+            for name, value in derived:
+                row[name] = value(row)
+            if TIME in row:
+                row[TIME] = as_time(row[TIME])
+
+        return row, derive
+
+    return read
+
+
+# Steps.
+
+Stage = Callable[[list[Record]], list[Record]]
+
+
+def run(steps: Sequence[Step], rows: list[Record]) -> list[Record]:
+    """The rows after the steps."""
+    for stage in [stage_of(step) for step in steps]:
+        rows = stage(rows)
+    return rows
+
+
+def stage_of(step: Step) -> Stage:
+    """What a step does to the rows before it."""
+    match step:
+        case Bucket(name=name, seconds=seconds):
+            return lambda rows: [{**row, name: _bucket(row.get(TIME), seconds)} for row in rows]
+        case Group(by=by, measures=measures):
+            return _group(by, measures)
+        case Annotate(by=by, measures=measures):
+            return _annotate(by, measures)
+        case Where(condition=expression):
+            holds = condition(expression)
+            return lambda rows: [row for row in rows if holds(row)]
+        case Derive(columns=columns):
+            return _derive([(name, evaluator(value)) for name, value in columns])
+        case Select(columns=names):
+            return lambda rows: [{name: row.get(name) for name in names} for row in rows]
+        case Score(name=name, cases=cases):
+            tried = [(points, condition(test)) for points, test in cases]
+            return lambda rows: [
+                {**row, name: next((points for points, test in tried if test(row)), 0)} for row in rows
+            ]
+        case Sort(columns=order):
+            return lambda rows: _sort(rows, order)
+        case Take(count=count):
+            return lambda rows: rows[:count]
+        case _:
+            assert_never(step)
+
+
+def _bucket(time: object, seconds: int) -> float | None:
+    """The start of the bucket, at or before the time (also before 1970); missing for a row without a time."""
+    return float(math.floor(time / seconds) * seconds) if isinstance(time, float) else None
+
+
+def _groups(rows: Iterable[Record], by: Sequence[str]) -> dict[tuple[Value, ...], list[Record]]:
+    """The rows by their key; a row that misses a part of it is dropped. Keys are exact, also in letter case.
+
+    Groups stand in the order of their first rows. No rows make no group, also where there is no key.
+    """
+    found: dict[tuple[Value, ...], list[Record]] = {}
+    for row in rows:
+        key = tuple(present(row.get(name)) for name in by)
+        if None not in key:
+            found.setdefault(key, []).append(row)
+    return found
+
+
+def _group(by: Sequence[str], measures: Sequence[Measure]) -> Stage:
+    measured = [(measure.name, measurer(measure)) for measure in measures]
+
+    def stage(rows: list[Record]) -> list[Record]:
+        return [
+            {**dict(zip(by, key, strict=True)), **{name: value(members) for name, value in measured}}
+            for key, members in _groups(rows, by).items()
+        ]
+
+    return stage
+
+
+def _annotate(by: Sequence[str], measures: Sequence[Measure]) -> Stage:
+    measured = [(measure.name, measurer(measure)) for measure in measures]
+
+    def stage(rows: list[Record]) -> list[Record]:
+        groups = _groups(rows, by)
+        added = {key: {name: value(members) for name, value in measured} for key, members in groups.items()}
+        keys = [tuple(present(row.get(name)) for name in by) for row in rows]
+        return [{**row, **added[key]} for row, key in zip(rows, keys, strict=True) if key in added]
+
+    return stage
+
+
+def _derive(columns: Sequence[tuple[str, Callable[[Row], Value]]]) -> Stage:
+    def stage(rows: list[Record]) -> list[Record]:
+        done = []
+        for row in rows:
+            wider = dict(row)
+            for name, value in columns:
+                wider[name] = value(wider)
+            done.append(wider)
+        return done
+
+    return stage
+
+
+def _sort(rows: list[Record], order: Sequence[tuple[str, bool]]) -> list[Record]:
+    """Ordered by the first column, then the next; missing values last either way; equal rows keep their order.
+
+    Text is ordered by code point, with regard to case.
+    """
+    for name, descending in reversed(order):
+        having = [row for row in rows if present(row.get(name)) is not None]
+        lacking = [row for row in rows if present(row.get(name)) is None]
+        rows = sorted(having, key=lambda row, name=name: _order(row[name]), reverse=descending) + lacking  # type: ignore[misc]
+    return rows
+
+
+def _order(value: object) -> tuple[int, float, str]:
+    """Numbers before text, so that a column which holds both has an order, too."""
+    known = present(value)
+    return (0, known, "") if isinstance(known, int | float) else (1, 0, display(known))

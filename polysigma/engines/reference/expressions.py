@@ -1,0 +1,302 @@
+"""Expressions, each made into a function of one row.
+
+Conditions are two-valued: an atom is false where a value that it needs is missing, and `not` turns that into true.
+Values are missing (None) where a value that they need is.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import operator
+import re
+from collections.abc import Callable, Mapping
+from typing import assert_never
+
+from polysigma.engines.reference.values import (
+    Value,
+    canonical_address,
+    display,
+    fold,
+    is_missing,
+    parse_address,
+    present,
+    time_from_text,
+)
+from polysigma.plan.expressions import (
+    And,
+    Arithmetic,
+    Call,
+    Case,
+    Column,
+    Comparison,
+    Constant,
+    Exists,
+    Expression,
+    In,
+    InNetwork,
+    ListLiteral,
+    Not,
+    Or,
+    Parameter,
+    Regex,
+    TextMatch,
+    Wildcard,
+)
+
+Row = Mapping[str, object]
+Evaluator = Callable[[Row], Value]
+Condition = Callable[[Row], bool]
+
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def condition(expression: Expression) -> Condition:
+    """Whether a row meets the condition. A value that stands as a condition holds where it is true."""
+    evaluate = evaluator(expression)
+    return lambda row: evaluate(row) is True
+
+
+def evaluator(expression: Expression) -> Evaluator:
+    """The value of an expression for a row.
+
+    Raises ValueError for a parameter that is not bound or a function that is not known, when the function is made; and
+    TypeError where values of different kinds meet, when it is called: an oracle does not guess.
+    """
+    match expression:
+        case Column(name=name):
+            return lambda row: present(row.get(name))
+        case Constant(value=value):
+            constant = present(value)
+            return lambda _: constant
+        case Parameter(name=name):
+            raise ValueError(f"the parameter {name!r} is not bound to a value")
+        case ListLiteral():
+            raise ValueError("a list has no value of its own")
+        case Arithmetic():
+            return _arithmetic(expression)
+        case Comparison():
+            return _comparison(expression)
+        case And(items=items):
+            conditions = [condition(item) for item in items]
+            return lambda row: all(holds(row) for holds in conditions)
+        case Or(items=items):
+            conditions = [condition(item) for item in items]
+            return lambda row: any(holds(row) for holds in conditions)
+        case Not(item=item):
+            opposite = condition(item)
+            return lambda row: not opposite(row)
+        case In():
+            return _membership(expression)
+        case TextMatch():
+            return _text_match(expression)
+        case Regex():
+            return _regex(expression)
+        case InNetwork():
+            return _in_network(expression)
+        case Exists(item=item):
+            inner = evaluator(item)
+            return lambda row: not is_missing(inner(row))
+        case Call(name=name, arguments=arguments):
+            return _call(name, [evaluator(argument) for argument in arguments])
+        case Case(branches=branches, otherwise=otherwise):
+            tried = [(condition(test), evaluator(value)) for test, value in branches]
+            last = evaluator(otherwise)
+            return lambda row: next((value for test, value in tried if test(row)), last)(row)
+        case _:
+            assert_never(expression)
+
+
+def _arithmetic(expression: Arithmetic) -> Evaluator:
+    left, right, sign = evaluator(expression.left), evaluator(expression.right), expression.operator
+
+    def compute(row: Row) -> Value:
+        a, b = _number(left(row)), _number(right(row))
+        if a is None or b is None:
+            return None
+        match sign:
+            case "+":
+                return a + b
+            case "-":
+                return a - b
+            case "*":
+                return a * b
+            case "/":
+                return None if b == 0 else a / b
+            case _:
+                assert_never(sign)
+
+    return compute
+
+
+def _comparison(expression: Comparison) -> Condition:
+    left, right = evaluator(expression.left), evaluator(expression.right)
+    compare = _COMPARE[expression.operator]
+    cased = expression.cased
+
+    def holds(row: Row) -> bool:
+        a, b = left(row), right(row)
+        if a is None or b is None:
+            return False
+        if isinstance(a, str) and isinstance(b, str):
+            # Only = and != come with text; typing sees to it.
+            return (a == b if cased else fold(a) == fold(b)) is (expression.operator == "=")
+        return compare(*_of_one_kind(a, b))
+
+    return holds
+
+
+def _of_one_kind(a: Value, b: Value) -> tuple[float, float]:
+    """Two numbers or times, or two booleans; raises TypeError for anything else."""
+    if isinstance(a, bool) == isinstance(b, bool) and isinstance(a, int | float) and isinstance(b, int | float):
+        return a, b
+    raise TypeError(f"{a!r} and {b!r} cannot be compared: does Source.types name the column's type?")
+
+
+def _number(value: Value) -> int | float | None:
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value
+    raise TypeError(f"{value!r} is no number: does Source.types name the column's type?")
+
+
+def _membership(expression: In) -> Condition:
+    item, choices, cased = evaluator(expression.item), expression.choices, expression.cased
+    if isinstance(choices, Parameter):
+        raise ValueError(f"the parameter {choices.name!r} is not bound to a list")
+    texts = {choice if cased else fold(choice) for choice in choices.items if isinstance(choice, str)}
+    numbers = {choice for choice in choices.items if not isinstance(choice, str)}
+
+    def holds(row: Row) -> bool:
+        value = item(row)
+        if value is None:
+            return False
+        if isinstance(value, str) and (texts or not numbers):
+            return (value if cased else fold(value)) in texts
+        if isinstance(value, int | float) and (numbers or not texts):
+            return value in numbers
+        raise TypeError(f"{value!r} cannot be one of {choices.items!r}: does Source.types name the column's type?")
+
+    return holds
+
+
+def _text_match(expression: TextMatch) -> Condition:
+    item, cased = evaluator(expression.item), expression.cased
+    pattern = text_pattern(expression.parts, cased=cased)
+
+    def holds(row: Row) -> bool:
+        value = item(row)
+        if value is None:
+            return False
+        text = display(value)
+        return pattern.fullmatch(text if cased else fold(text)) is not None
+
+    return holds
+
+
+def text_pattern(parts: tuple[str | Wildcard, ...], *, cased: bool) -> re.Pattern[str]:
+    """A regular expression for a whole text; of folded text unless cased.
+
+    Each stretch between two `*` is searched for once, leftmost, in an atomic group: a later try cannot match where the
+    leftmost did not, and so no pattern takes more than linear time for each `*`.
+    """
+    stretches = [""]
+    for part in parts:
+        if part is Wildcard.ANY:
+            stretches.append("")
+        elif part is Wildcard.ONE:
+            stretches[-1] += "."
+        else:
+            stretches[-1] += re.escape(part if cased else fold(part))
+    first, *rest = stretches
+    if not rest:
+        return re.compile(first, re.DOTALL)
+    *middle, last = rest
+    return re.compile(first + "".join(f"(?>.*?{stretch})" for stretch in middle if stretch) + ".*" + last, re.DOTALL)
+
+
+def _regex(expression: Regex) -> Condition:
+    """A search anywhere. Python's dialect; \\d, \\w and \\s are ASCII, as in RE2, Java and PCRE."""
+    item = evaluator(expression.item)
+    flags = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
+    # Python ties the folding of letters beyond ASCII to the same flag; a pattern that names such letters means them.
+    start = re.ASCII if expression.pattern.isascii() else re.NOFLAG
+    try:
+        pattern = re.compile(expression.pattern, sum((flags[flag] for flag in expression.flags), start=start))
+    except re.error as error:
+        raise ValueError(f"the regular expression {expression.pattern!r} cannot be read: {error}") from None
+
+    def holds(row: Row) -> bool:
+        value = item(row)
+        return value is not None and pattern.search(display(value)) is not None
+
+    return holds
+
+
+def _in_network(expression: InNetwork) -> Condition:
+    item = evaluator(expression.item)
+    networks = [ipaddress.ip_network(network, strict=False) for network in expression.networks]
+
+    def holds(row: Row) -> bool:
+        value = item(row)
+        address = parse_address(value) if isinstance(value, str) else None
+        return address is not None and any(address in network for network in networks)
+
+    return holds
+
+
+def _call(name: str, arguments: list[Evaluator]) -> Evaluator:
+    if name == "coalesce":
+        return lambda row: next(
+            (value for value in (argument(row) for argument in arguments) if value is not None), None
+        )
+    function = FUNCTIONS.get(name)
+    if function is None:
+        raise ValueError(f"there is no function {name!r}")
+
+    def call(row: Row) -> Value:
+        values = [argument(row) for argument in arguments]
+        return None if None in values else present(function(*values))
+
+    return call
+
+
+def _round(number: float, places: float) -> float:
+    """To `places` decimal places, halves away from zero."""
+    scale = 10.0 ** int(places)
+    return math.copysign(math.floor(abs(number) * scale + 0.5) / scale, number)
+
+
+def _digit_ratio(text: str) -> float:
+    return sum(character in "0123456789" for character in text) / len(text)
+
+
+def _labels(name: str, count: float) -> str | None:
+    """The last `count` labels of a domain name; all of it where it has fewer. The root's dot at the end is no label."""
+    labels = name.removesuffix(".").split(".")
+    return ".".join(labels[-int(count) :]) if count >= 1 else None
+
+
+def _base_name(path: str) -> str:
+    return re.split(r"[/\\]", path)[-1]
+
+
+# Each gets values that are not missing; missing or empty text that it gives is missing.
+FUNCTIONS: dict[str, Callable[..., Value]] = {
+    "round": _round,
+    "lower": fold,
+    "length": len,
+    "digit_ratio": _digit_ratio,
+    "labels": _labels,
+    "address": canonical_address,
+    "base_name": _base_name,
+    "time_from_seconds": float,
+    "time_from_milliseconds": lambda milliseconds: milliseconds / 1000,
+    "time_from_text": time_from_text,
+}

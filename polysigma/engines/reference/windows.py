@@ -1,0 +1,95 @@
+"""A plan over time: evaluated at every T, as a scheduler would."""
+
+from __future__ import annotations
+
+import bisect
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from polysigma.engines.reference.evaluate import Reader, Record, finish, reader, search, stage_of
+from polysigma.engines.reference.measures import TIME
+from polysigma.engines.reference.values import present
+from polysigma.plan.steps import Group, Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from polysigma.engines.reference.expressions import Row
+
+Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A row that the plan gave at T: the window was [T - window, T). `time` is None where all data was one window."""
+
+    time: int | None
+    key: Key
+    row: Record
+
+
+def slide(plan: Plan, rows: Iterable[Row], *, whole: bool = False) -> list[Hit]:
+    """The hits over all windows, in order of T.
+
+    T runs over the multiples of `plan.schedule.every` from the first after the earliest row to the first after the
+    latest row: a time on an edge belongs to the window that begins there. Every row counts here that has a time by
+    some source's reading, whether a source matches it or not, as a scheduler does not stop because nothing matches.
+    Without a schedule a plan runs once a window, at multiples of its length.
+
+    A key that was reported is silent until `plan.quiet` seconds after the T at which it was; without `quiet` it is
+    reported at every T that finds it. `whole` takes all rows as one window, rows without a time too; so does a plan
+    without a window. Raises as `evaluate` does.
+    """
+    rows = list(rows)
+    stages = [stage_of(step) for step in plan.steps]
+
+    def hits(time: int | None, window: list[Record]) -> list[Hit]:
+        for stage in stages:
+            window = stage(window)
+        return [Hit(time, key_of(plan, row), row) for row in finish(window)]
+
+    found = list(search(plan, rows))
+    if whole or plan.window is None:
+        return hits(None, found)
+    timed = sorted(((time, row) for row in found if isinstance(time := row.get(TIME), float)), key=lambda pair: pair[0])
+    times = [time for time, _ in timed]
+    every = plan.schedule.every if plan.schedule else plan.window
+    reported: dict[Key, int] = {}
+    loud = []
+    for time in _edges(plan, rows, every):
+        low, high = (bisect.bisect_left(times, edge) for edge in (time - plan.window, time))
+        for hit in hits(time, [row for _, row in timed[low:high]]) if low < high else ():
+            last = reported.get(hit.key)
+            if plan.quiet is None or last is None or time - last >= plan.quiet:
+                reported[hit.key] = time
+                loud.append(hit)
+    return loud
+
+
+def key_of(plan: Plan, row: Row) -> Key:
+    """What identifies a hit: the plan's outputs of the role key, else the columns of the last group, else all of it."""
+    names: Sequence[str] = [name for output in plan.outputs if output.role == "key" for name in output.columns]
+    if not names:
+        groups = [step for step in plan.steps if isinstance(step, Group)]
+        names = groups[-1].by if groups else sorted(row)
+    values = (present(row.get(name)) for name in names)
+    return tuple(tuple(value) if isinstance(value, list) else value for value in values)
+
+
+def _edges(plan: Plan, rows: Sequence[Row], every: int) -> range:
+    readers = [reader(source) for source in plan.sources]
+    times = [time for row in rows if (time := _time(readers, row)) is not None]
+    if not times:
+        return range(0)
+    first, last = (math.floor(time / every) + 1 for time in (min(times), max(times)))
+    return range(first * every, last * every + 1, every)
+
+
+def _time(readers: Sequence[Reader], raw: Row) -> float | None:
+    for read in readers:
+        row, derive = read(raw)
+        derive()
+        if isinstance(time := row.get(TIME), float):
+            return time
+    return None
