@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import assert_never
 
-from polysigma.engines.reference.expressions import Row, condition, evaluator
+from polysigma.engines.reference.expressions import condition, evaluator
 from polysigma.engines.reference.measures import TIME, measurer
-from polysigma.engines.reference.values import Value, convert, display, present
+from polysigma.engines.reference.values import Record, Row, Value, convert, display, present
 from polysigma.plan.steps import (
     Annotate,
     Bucket,
@@ -26,9 +26,6 @@ from polysigma.plan.steps import (
 )
 from polysigma.plan.types import Type
 
-Record = dict[str, object]
-"""A row that this engine made and may add to."""
-
 RULE = "Rule"
 """The column that says which source a row matched, where a plan has several."""
 
@@ -42,10 +39,10 @@ def evaluate(plan: Plan, rows: Iterable[Row], *, start: float | None = None, end
     values of different kinds that meet in an expression.
     """
     found = (row for row in search(plan, rows) if within(row, start, end))
-    return finish(run(plan.steps, list(found)))
+    return run(plan.steps, list(found))
 
 
-def within(row: Row, start: float | None, end: float | None) -> bool:
+def within(row: Record, start: float | None, end: float | None) -> bool:
     """Whether the row's time lies in [start, end); a row without a time does where there are no bounds."""
     if start is None and end is None:
         return True
@@ -53,11 +50,6 @@ def within(row: Row, start: float | None, end: float | None) -> bool:
     if not isinstance(time, float):
         return False
     return (start is None or time >= start) and (end is None or time < end)
-
-
-def finish(rows: Sequence[Row]) -> list[Record]:
-    """The rows as a caller gets them: everything missing is None."""
-    return [{name: present(value) for name, value in row.items()} for row in rows]
 
 
 # Searches.
@@ -99,15 +91,12 @@ def reader(source: Source) -> Reader:
 
     The time is read as a time, whether the source derives it or the row has it.
     """
-    converters = [(name, convert(kind)) for name, kind in source.types.items()]
+    converters = {name: convert(kind) for name, kind in source.types.items()}
     derived = [(name, evaluator(expression)) for name, expression in source.derived]
     as_time = convert(Type.TIME)
 
     def read(raw: Row) -> tuple[Record, Callable[[], None]]:
-        row = dict(raw)
-        for name, converter in converters:
-            if name in row:
-                row[name] = converter(row[name])
+        row = {name: converters.get(name, present)(value) for name, value in raw.items()}
 
         def derive() -> None:
             for name, value in derived:
@@ -161,7 +150,7 @@ def stage_of(step: Step) -> Stage:
             assert_never(step)
 
 
-def _bucket(time: object, seconds: int) -> float | None:
+def _bucket(time: Value, seconds: int) -> float | None:
     """The start of the bucket, at or before the time (also before 1970); missing for a row without a time."""
     return float(math.floor(time / seconds) * seconds) if isinstance(time, float) else None
 
@@ -173,7 +162,7 @@ def _groups(rows: Iterable[Record], by: Sequence[str]) -> dict[tuple[Value, ...]
     """
     found: dict[tuple[Value, ...], list[Record]] = {}
     for row in rows:
-        key = tuple(present(row.get(name)) for name in by)
+        key = tuple(row.get(name) for name in by)
         if None not in key:
             found.setdefault(key, []).append(row)
     return found
@@ -197,13 +186,13 @@ def _annotate(by: Sequence[str], measures: Sequence[Measure]) -> Stage:
     def stage(rows: list[Record]) -> list[Record]:
         groups = _groups(rows, by)
         added = {key: {name: value(members) for name, value in measured} for key, members in groups.items()}
-        keys = [tuple(present(row.get(name)) for name in by) for row in rows]
+        keys = [tuple(row.get(name) for name in by) for row in rows]
         return [{**row, **added[key]} for row, key in zip(rows, keys, strict=True) if key in added]
 
     return stage
 
 
-def _derive(columns: Sequence[tuple[str, Callable[[Row], Value]]]) -> Stage:
+def _derive(columns: Sequence[tuple[str, Callable[[Record], Value]]]) -> Stage:
     def stage(rows: list[Record]) -> list[Record]:
         done = []
         for row in rows:
@@ -222,13 +211,12 @@ def _sort(rows: list[Record], order: Sequence[tuple[str, bool]]) -> list[Record]
     Text is ordered by code point, with regard to case.
     """
     for name, descending in reversed(order):
-        having = [row for row in rows if present(row.get(name)) is not None]
-        lacking = [row for row in rows if present(row.get(name)) is None]
+        having = [row for row in rows if row.get(name) is not None]
+        lacking = [row for row in rows if row.get(name) is None]
         rows = sorted(having, key=lambda row, name=name: _order(row[name]), reverse=descending) + lacking  # type: ignore[misc]
     return rows
 
 
-def _order(value: object) -> tuple[int, float, str]:
+def _order(value: Value) -> tuple[int, float, str]:
     """Numbers before text, so that a column which holds both has an order, too."""
-    known = present(value)
-    return (0, known, "") if isinstance(known, int | float) else (1, 0, display(known))
+    return (0, value, "") if isinstance(value, int | float) else (1, 0, display(value))

@@ -10,15 +10,15 @@ import ipaddress
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import assert_never
 
 from polysigma.engines.reference.values import (
+    Record,
     Value,
     canonical_address,
     display,
     fold,
-    is_missing,
     parse_address,
     present,
     time_from_text,
@@ -44,9 +44,8 @@ from polysigma.plan.expressions import (
     Wildcard,
 )
 
-Row = Mapping[str, object]
-Evaluator = Callable[[Row], Value]
-Condition = Callable[[Row], bool]
+Evaluator = Callable[[Record], Value]
+Condition = Callable[[Record], bool]
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "=": operator.eq,
@@ -72,7 +71,7 @@ def evaluator(expression: Expression) -> Evaluator:
     """
     match expression:
         case Column(name=name):
-            return lambda row: present(row.get(name))
+            return lambda row: row.get(name)
         case Constant(value=value):
             constant = present(value)
             return lambda _: constant
@@ -103,7 +102,7 @@ def evaluator(expression: Expression) -> Evaluator:
             return _in_network(expression)
         case Exists(item=item):
             inner = evaluator(item)
-            return lambda row: not is_missing(inner(row))
+            return lambda row: inner(row) is not None
         case Call(name=name, arguments=arguments):
             return _call(name, [evaluator(argument) for argument in arguments])
         case Case(branches=branches, otherwise=otherwise):
@@ -117,7 +116,7 @@ def evaluator(expression: Expression) -> Evaluator:
 def _arithmetic(expression: Arithmetic) -> Evaluator:
     left, right, sign = evaluator(expression.left), evaluator(expression.right), expression.operator
 
-    def compute(row: Row) -> Value:
+    def compute(row: Record) -> Value:
         a, b = _number(left(row)), _number(right(row))
         if a is None or b is None:
             return None
@@ -141,7 +140,7 @@ def _comparison(expression: Comparison) -> Condition:
     compare = _COMPARE[expression.operator]
     cased = expression.cased
 
-    def holds(row: Row) -> bool:
+    def holds(row: Record) -> bool:
         a, b = left(row), right(row)
         if a is None or b is None:
             return False
@@ -173,7 +172,7 @@ def _membership(expression: In) -> Condition:
     texts = {choice if cased else fold(choice) for choice in choices.items if isinstance(choice, str)}
     numbers = {choice for choice in choices.items if not isinstance(choice, str)}
 
-    def holds(row: Row) -> bool:
+    def holds(row: Record) -> bool:
         value = item(row)
         if value is None:
             return False
@@ -190,7 +189,7 @@ def _text_match(expression: TextMatch) -> Condition:
     item, cased = evaluator(expression.item), expression.cased
     pattern = text_pattern(expression.parts, cased=cased)
 
-    def holds(row: Row) -> bool:
+    def holds(row: Record) -> bool:
         value = item(row)
         if value is None:
             return False
@@ -232,7 +231,7 @@ def _regex(expression: Regex) -> Condition:
     except re.error as error:
         raise ValueError(f"the regular expression {expression.pattern!r} cannot be read: {error}") from None
 
-    def holds(row: Row) -> bool:
+    def holds(row: Record) -> bool:
         value = item(row)
         return value is not None and pattern.search(display(value)) is not None
 
@@ -243,7 +242,7 @@ def _in_network(expression: InNetwork) -> Condition:
     item = evaluator(expression.item)
     networks = [ipaddress.ip_network(network, strict=False) for network in expression.networks]
 
-    def holds(row: Row) -> bool:
+    def holds(row: Record) -> bool:
         value = item(row)
         address = parse_address(value) if isinstance(value, str) else None
         return address is not None and any(address in network for network in networks)
@@ -260,7 +259,7 @@ def _call(name: str, arguments: list[Evaluator]) -> Evaluator:
     if function is None:
         raise ValueError(f"there is no function {name!r}")
 
-    def call(row: Row) -> Value:
+    def call(row: Record) -> Value:
         values = [argument(row) for argument in arguments]
         return None if None in values else present(function(*values))
 

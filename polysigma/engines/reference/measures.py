@@ -10,18 +10,18 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from polysigma.engines.reference.expressions import Row, condition, evaluator
-from polysigma.engines.reference.values import Value, display, present
+from polysigma.engines.reference.expressions import condition, evaluator
+from polysigma.engines.reference.values import Record, Value, display
 
 if TYPE_CHECKING:
     from polysigma.plan.steps import Measure
 
-Rows = Sequence[Row]
+Rows = Sequence[Record]
 TIME = "EventTime"
 """The column that holds each row's time."""
 
 
-def weight(_row: Row) -> int:
+def weight(_row: Record) -> int:
     """How many events a row stands for. Always one so far: no platform's plan declares a weight yet."""
     return 1
 
@@ -71,7 +71,7 @@ def _by_time(measure: Measure) -> Callable[[Rows], Value]:
         best: Value = None
         best_time: float | None = None
         for row in rows:
-            time, found = present(row.get(TIME)), value(row)
+            time, found = row.get(TIME), value(row)
             if found is None or not isinstance(time, int | float):
                 continue
             if best_time is None or (time >= best_time if latest else time < best_time):

@@ -10,15 +10,19 @@ import functools
 import ipaddress
 import math
 import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from polysigma.plan.types import Type
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 Value = bool | int | float | str | list[str] | None
+
+Record = dict[str, Value]
+"""A row as this engine works on it: every value is one that `present` or a converter gave."""
+
+Row = Mapping[str, object]
+"""A row as it comes: any value may be missing in any way, or text."""
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
@@ -33,13 +37,16 @@ def is_missing(value: object) -> bool:
 
 
 def present(value: object) -> Value:
-    """A value of a row as this engine knows it: None where it is missing (also where it is no finite
-    number), text for anything foreign (a map, bytes)."""
-    if is_missing(value):
+    """A value of a row as this engine knows it: None where it is missing or no finite number, and text
+    for anything foreign, such as a map.
+    """
+    if isinstance(value, str):
+        return value or None
+    if value is None:
         return None
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if isinstance(value, bool | int | str):
+    if isinstance(value, bool | int):
         return value
     if isinstance(value, list | tuple | set | frozenset):
         return [display(present(item)) for item in value]
@@ -113,6 +120,8 @@ def _as_time(value: object) -> float | None:
 
 def display(value: Value) -> str:
     """A value as text. Booleans are lower case, a whole real has no fraction, a missing value is empty."""
+    if isinstance(value, str):
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -7,15 +7,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from polysigma.engines.reference.evaluate import Reader, Record, finish, reader, search, stage_of
+from polysigma.engines.reference.evaluate import Reader, reader, search, stage_of
 from polysigma.engines.reference.measures import TIME
-from polysigma.engines.reference.values import present
 from polysigma.plan.steps import Group, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from polysigma.engines.reference.expressions import Row
+    from polysigma.engines.reference.values import Record, Row
+
 
 Key = tuple[object, ...]
 
@@ -47,7 +47,7 @@ def slide(plan: Plan, rows: Iterable[Row], *, whole: bool = False) -> list[Hit]:
     def hits(time: int | None, window: list[Record]) -> list[Hit]:
         for stage in stages:
             window = stage(window)
-        return [Hit(time, key_of(plan, row), row) for row in finish(window)]
+        return [Hit(time, key_of(plan, row), row) for row in window]
 
     found = list(search(plan, rows))
     if whole or plan.window is None:
@@ -67,13 +67,13 @@ def slide(plan: Plan, rows: Iterable[Row], *, whole: bool = False) -> list[Hit]:
     return loud
 
 
-def key_of(plan: Plan, row: Row) -> Key:
+def key_of(plan: Plan, row: Record) -> Key:
     """What identifies a hit: the plan's outputs of the role key, else the columns of the last group, else all of it."""
     names: Sequence[str] = [name for output in plan.outputs if output.role == "key" for name in output.columns]
     if not names:
         groups = [step for step in plan.steps if isinstance(step, Group)]
         names = groups[-1].by if groups else sorted(row)
-    values = (present(row.get(name)) for name in names)
+    values = (row.get(name) for name in names)
     return tuple(tuple(value) if isinstance(value, list) else value for value in values)
 
 
