@@ -105,9 +105,10 @@ class FieldClaim(_Claim):
     inside: Inside | None = None
     """The value stands inside the text of a column."""
     refused: RefusalCode | None = None
-    form: Literal["nt_path", "base_name", "own_id"] | None = None
-    """How the column writes the value: a path with the device instead of the drive (`nt_path`) or its last part only
-    (`base_name`), or an identifier of the platform's own, good as a key but equal to no value of a rule (`own_id`)."""
+    form: Literal["nt_path", "base_name", "decimal", "own_id"] | None = None
+    """How the column writes the value: a path with the device instead of the drive (`nt_path`), the last part of a path
+    (`base_name`), a number in decimal that Sigma writes as 0x... (`decimal`), or an identifier of the platform's own,
+    good as a key but equal to no value of a rule (`own_id`)."""
     values: dict[str, str | int] | None = None
     """Sigma value (lower case) to platform value, where the platform spells a closed set of values differently."""
     loss: Loss | None = None

@@ -126,6 +126,8 @@ class ItemTranslator:
         if claim.form == "own_id":
             reason = "the column holds identifiers of the platform's own"
             self._bad_value(name, value, reason, "the field as a key of a correlation")
+        if claim.form == "decimal":
+            return [self._decimal(name, value)]
         if claim.values is not None:
             return [self._spelled(name, claim.values, value)]
         if claim.form:
@@ -140,6 +142,13 @@ class ItemTranslator:
             self._bad_value(name, value, "the platform spells a closed set of values", f"one of {', '.join(values)}")
         spelled = values[text]
         return SigmaNumber(spelled) if isinstance(spelled, int) else SigmaString(spelled)
+
+    def _decimal(self, name: str, value: SigmaType) -> SigmaType:
+        if isinstance(value, SigmaNumber) or (isinstance(value, SigmaString) and str(value).isdecimal()):
+            return value
+        if not isinstance(value, SigmaString) or not re.fullmatch(r"0[xX][0-9A-Fa-f]{1,16}", str(value)):
+            self._bad_value(name, value, "the column holds a decimal number", "a number, such as 0x3e7 or 999")
+        return SigmaString(str(int(str(value), 16)))
 
     def _path(self, name: str, form: str, value: SigmaType) -> SigmaType:
         if form == "nt_path" and self.scope.logsource.product in {"linux", "macos"}:
@@ -296,6 +305,6 @@ def _distinct(values: list[SigmaType]) -> list[SigmaType]:
 
 
 def _shown(value: SigmaType) -> str:
-    text = getattr(value, "original", None) or getattr(value, "field", None) or str(value)
+    text = getattr(value, "original", None) or getattr(value, "field", None) or getattr(value, "regexp", value)
     shown = " ".join(str(text).split())
     return f"'{shown[:80]}...'" if len(shown) > 80 else f"'{shown}'"

@@ -1,0 +1,257 @@
+"""Every claim is held against what vendors document (polysigma.schemas), the taxonomy, and the expression language."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from polysigma import schemas
+from polysigma.diagnostics import PolysigmaError
+from polysigma.plan.expressions import columns
+from polysigma.plan.parser import parse_expression
+from polysigma.plan.types import Type
+from polysigma.plan.typing import Scope, infer
+from polysigma.platform import FidelityLevel, FieldClaim, Logsource, Loss, Platform, RefusalCode, load_platform
+from polysigma.schemas import TimeForm
+from sigma.pipelines.polysigma import pipelines, platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from polysigma.platform import CategoryClaim
+
+CATEGORIES = [(name, category) for name in pipelines for category in platform(name).categories]
+
+
+@pytest.fixture(params=CATEGORIES, ids=lambda pair: f"{pair[0]}-{pair[1]}")
+def claimed(request: pytest.FixtureRequest) -> tuple[Platform, CategoryClaim]:
+    name, category = request.param
+    return platform(name), platform(name).categories[category]
+
+
+def types_of(claims: Platform, category: CategoryClaim) -> dict[str, Type]:
+    """The recorded columns of a category, each of its derived columns typed by inference."""
+    types = dict(schemas.load(claims.schema_name).columns(*category.tables))
+    derived = {
+        name: infer(parse_expression(claims.derived[name].expression), Scope(types, {})).type
+        for name in category.derived_names
+    }
+    return {**types, **{name: kind for name, kind in derived.items() if kind}}
+
+
+def columns_named_by(claim: FieldClaim) -> Iterator[str]:
+    if claim.column:
+        yield claim.column
+    if claim.inside:
+        yield claim.inside.column
+    yield from claim.recorded
+    for event in (claim.choices or {}).values():
+        yield from event
+
+
+def test_every_column_that_a_claim_names_is_in_the_schema(claimed):
+    claims, category = claimed
+    known = types_of(claims, category)
+    named = {column for _, claim in category.claims for column in columns_named_by(claim)}
+    named |= {*category.event, *claims.host.key, *([claims.host.label] if claims.host.label else [])}
+    named |= {column for variant in category.variants for column in variant.event}
+    named |= {column for event in claims.products.values() for column in event}
+    assert named - known.keys() == set()
+
+
+def test_every_table_that_a_claim_names_is_in_the_schema(claimed):
+    claims, category = claimed
+    assert set(category.tables) <= schemas.load(claims.schema_name).tables.keys()
+
+
+def test_the_event_filter_names_the_tables(claimed):
+    _, category = claimed
+    assert any(set(values) == set(category.tables) for values in category.event.values())
+
+
+def test_every_field_of_the_taxonomy_is_claimed(claimed):
+    _, category = claimed
+    (logsource, *_) = category.logsources
+    assert schemas.load("sigma").tables[logsource.category].keys() - category.fields.keys() == set()
+
+
+def test_every_field_of_the_taxonomy_keeps_its_type(claimed):
+    """A value that Sigma compares as an address or a number is compared as one on the platform too."""
+    claims, category = claimed
+    known = types_of(claims, category)
+    taxonomy = schemas.load("sigma").columns(category.logsources[0].category)
+    for field, claim in category.claims:
+        if claim.name and claim.form != "own_id" and taxonomy.get(field) in {Type.ADDRESS, Type.INTEGER, Type.BOOLEAN}:
+            assert known[claim.name] == taxonomy[field], field
+
+
+def test_derived_columns_are_well_typed_and_hide_no_column_of_the_platform(claimed):
+    claims, category = claimed
+    recorded = schemas.load(claims.schema_name).columns()
+    assert category.derived_names.isdisjoint(recorded)
+    assert category.derived_names <= types_of(claims, category).keys()
+
+
+def test_recorded_columns_are_those_that_the_derived_column_reads(claimed):
+    claims, category = claimed
+    for _, claim in category.claims:
+        if claim.recorded:
+            assert set(claim.recorded) == set(columns(parse_expression(claims.derived[claim.derived].expression)))
+
+
+def test_time_is_a_time(claimed):
+    claims, category = claimed
+    time = category.time or claims.time
+    known = types_of(claims, category)
+    # The expression reads what is on the wire: seconds, milliseconds or text.
+    forms = schemas.load(claims.schema_name).time_forms
+    wire = {column: Type.TEXT if form is TimeForm.UTC_TEXT else Type.REAL for column, form in forms.items()}
+    assert infer(parse_expression(time.expression), Scope({**known, **wire}, {})).type is Type.TIME
+    assert time.search_column in known
+
+
+def test_a_time_is_read_in_the_form_that_the_schema_says(claimed):
+    claims, category = claimed
+    forms = schemas.load(claims.schema_name).time_forms
+    readers = {
+        TimeForm.EPOCH_SECONDS: "time_from_seconds",
+        TimeForm.EPOCH_MILLISECONDS: "time_from_milliseconds",
+        TimeForm.UTC_TEXT: "time_from_text",
+    }
+    expression = (category.time or claims.time).expression
+    for column in columns(parse_expression(expression)):
+        assert f"{readers[forms[column]]}({column})" in expression
+
+
+def test_values_are_spelled_as_the_column_is_typed(claimed):
+    claims, category = claimed
+    known = types_of(claims, category)
+    for field, claim in category.claims:
+        for value in (claim.values or {}).values():
+            assert isinstance(value, int) == known[claim.name].is_number, field
+        assert all(key == key.lower() for key in (*(claim.values or {}), *(claim.choices or {}))), field
+
+
+def test_a_refusal_gives_a_code_a_reason_and_its_source(claimed):
+    claims, category = claimed
+    for _, claim in category.claims:
+        if claim.refused:
+            assert claim.reason
+            assert claim.source
+    assert all(refused.reason and refused.source for refused in claims.refused_logsources)
+
+
+def test_fdr_is_falcon_with_other_names_for_the_event_type_and_the_arrival():
+    falcon, fdr = platform("falcon"), platform("fdr")
+    assert fdr.categories.keys() == falcon.categories.keys()
+    assert "#event_simpleName" not in fdr.model_dump_json()
+    assert "@timestamp" not in fdr.model_dump_json()
+    assert fdr.categories["network_connection"].event == {
+        "event_simpleName": falcon.categories["network_connection"].event["#event_simpleName"]
+    }
+    assert fdr.derived["RemoteAddress"] == falcon.derived["RemoteAddress"]
+
+
+def test_a_rule_that_leaves_its_product_open_is_claimed_for_every_product():
+    scope = platform("falcon").scope(Logsource(category="network_connection"))
+    assert scope is not None
+    assert "event_platform" not in scope.event
+
+
+def test_a_service_must_be_claimed_by_name():
+    claims = platform("sysmon_json")
+    assert claims.scope(Logsource(category="process_creation", product="windows", service="sysmon"))
+    assert claims.scope(Logsource(category="process_creation", product="windows", service="security")) is None
+
+
+def test_a_rule_that_requires_a_direction_gets_the_claims_of_that_direction():
+    falcon, logsource = platform("falcon"), Logsource(category="network_connection", product="windows")
+    outbound = falcon.scope(logsource, {"Initiated": "true"})
+    inbound = falcon.scope(logsource, {"Initiated": "false"})
+    either = falcon.scope(logsource)
+    assert [scope.fields["DestinationIp"].name for scope in (outbound, inbound, either)] == [
+        "RemoteAddress",
+        "LocalAddress",
+        "DestinationAddress",
+    ]
+
+
+def test_counting_dns_requests_on_falcon_is_blind_and_looking_for_one_is_not():
+    scope = platform("falcon").scope(Logsource(category="dns_query", product="windows"))
+    assert [loss.level for loss in scope.losses(counts=True)] == [FidelityLevel.BLIND]
+    assert scope.losses(counts=False) == ()
+
+
+def test_a_field_brings_its_own_loss_once_and_after_the_worse_ones():
+    scope = platform("falcon").scope(Logsource(category="dns_query", product="windows"))
+    levels = [loss.level for loss in scope.losses(counts=True, fields=["Image", "Image", "QueryName"])]
+    assert levels == [FidelityLevel.BLIND, FidelityLevel.APPROXIMATE]
+
+
+MINIMAL = """
+id: small
+title: Small
+targets: [sql]
+schema_name: sysmon
+time: {expression: time_from_text(UtcTime), search_column: UtcTime, endpoint_clock: true}
+host: {field: Computer, key: [Computer], label: null}
+categories:
+    dns_query:
+        logsources: [{category: dns_query}]
+        tables: ['22']
+        event: {EventID: ['22']}
+        source: here
+        fields:
+            QueryName: {column: QueryName, source: here}
+"""
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    path = folder / f"{name}.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("instead", "message"),
+    [
+        ("{column: QueryName, derived: Other, source: here}", "exactly one"),
+        ("{source: here}", "exactly one"),
+        ("{refused: not-recorded, source: here}", "needs a reason"),
+        ("{derived: Nowhere, source: here}", "not declared"),
+        ("{derived: Nowhere, form: nt_path, source: here}", "goes with `column`"),
+        ("{hashes: {MD5: md5}, source: here}", "nothing is claimed"),
+    ],
+)
+def test_a_claim_that_does_not_hold_together_is_named(tmp_path, instead, message):
+    path = written(tmp_path, "small", MINIMAL.replace("{column: QueryName, source: here}", instead))
+    with pytest.raises(PolysigmaError, match=message) as caught:
+        load_platform(path)
+    assert caught.value.findings[0].file == str(path)
+
+
+def test_claims_may_extend_others_rename_columns_and_take_claims_away(tmp_path):
+    written(tmp_path, "small", MINIMAL)
+    path = written(
+        tmp_path,
+        "other",
+        "extends: small\nid: other\nrename: {UtcTime: When}\n"
+        "categories: {dns_query: {fields: {QueryName: null, Image: {column: Image, source: here}}}}\n",
+    )
+    other = load_platform(path)
+    assert other.time.expression == "time_from_text(When)"
+    assert other.categories["dns_query"].fields == {"Image": FieldClaim(column="Image", source="here")}
+    assert other.categories["dns_query"].event == {"EventID": ("22",)}
+
+
+def test_claims_that_extend_themselves_are_an_error(tmp_path):
+    path = written(tmp_path, "small", f"extends: small\n{MINIMAL}")
+    with pytest.raises(PolysigmaError, match="extends itself"):
+        load_platform(path)
+
+
+def test_codes_and_levels_are_documented_words():
+    assert {code.value for code in RefusalCode} >= {"not-recorded", "not-comparable", "unverified", "path-not-recorded"}
+    assert Loss(level=FidelityLevel.BLIND, reason="because it is").level == "blind"
