@@ -17,21 +17,17 @@ TENANT = blake2b(b"polysigma tenant", digest_size=16).hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A machine: the name it reports, its addresses and its user."""
+    """A machine: the name it reports, its Falcon agent id, its addresses and its user."""
 
     name: str
+    aid: str
     ip: str
     ip6: str
     user: str
 
-    @property
-    def aid(self) -> str:
-        """The Falcon agent id: 32 hexadecimal digits that depend on the name alone, without regard to case."""
-        return agent_id(self.name)
-
 
 def agent_id(name: str) -> str:
-    """The Falcon agent id of the host of that name."""
+    """The Falcon agent id of a host: 32 hexadecimal digits that depend on its name alone, without regard to case."""
     return blake2b(f"polysigma host {name.lower()}".encode(), digest_size=16).hexdigest()
 
 
@@ -43,7 +39,7 @@ class HostDirectory:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._hosts = {name.lower(): _host(name, index) for index, name in enumerate(names)}
-        self._by_aid = {agent_id(name): host for name, host in self._hosts.items()}
+        self._by_aid = {host.aid: host for host in self._hosts.values()}
 
     def __iter__(self) -> Iterator[Host]:
         return iter(self._hosts.values())
@@ -63,7 +59,7 @@ class HostDirectory:
 
     def aid(self, computer: str) -> str:
         """The agent id of the host of that name. Raises PolysigmaError for an unknown name."""
-        return agent_id(self.host(computer).name)
+        return self.host(computer).aid
 
     def computer(self, aid: str) -> str:
         """The name of the host with that agent id. Raises PolysigmaError for an unknown id."""
@@ -77,6 +73,7 @@ def _host(name: str, index: int) -> Host:
     number = index + 10
     return Host(
         name=name,
+        aid=agent_id(name),
         ip=f"10.1.{number // 250}.{number % 250 + 1}",
         ip6=f"2001:db8:1::{number:x}",
         user=f"CORP\\user{index + 1:02d}",

@@ -22,16 +22,20 @@ if TYPE_CHECKING:
 class Oddity(Scoped):
     """Something odd about the events of some hosts in a part of the span."""
 
+    share: Share = 1.0
+    """The share of the events that it happens to."""
+
     def change(self, events: Iterable[Event], rng: Random, start: float, end: float) -> Iterator[Event]:
         """The events of one stream, changed where they fall within [start, end); their order stays."""
+        share = self.share
         for event in events:
-            if start <= event.time < end:
+            if start <= event.time < end and rng.random() < share:
                 yield from self.odd(event, rng, end)
             else:
                 yield event
 
-    def odd(self, event: Event, rng: Random, end: float) -> Iterator[Event]:
-        """What becomes of one event within the window."""
+    def odd(self, event: Event, rng: Random, end: float) -> tuple[Event, ...]:
+        """What becomes of an event that it happens to."""
         raise NotImplementedError
 
 
@@ -40,20 +44,17 @@ class Offline(Oddity):
 
     kind: Literal["offline"]
 
-    def odd(self, event: Event, rng: Random, end: float) -> Iterator[Event]:
-        yield replace(event, arrival=end + 5 * rng.random())
+    def odd(self, event: Event, rng: Random, end: float) -> tuple[Event, ...]:
+        return (replace(event, arrival=end + 5 * rng.random()),)
 
 
 class Duplicates(Oddity):
     """Rows that are delivered twice."""
 
     kind: Literal["duplicates"]
-    share: Share = 1.0
 
-    def odd(self, event: Event, rng: Random, end: float) -> Iterator[Event]:  # noqa: ARG002
-        yield event
-        if rng.random() < self.share:
-            yield event
+    def odd(self, event: Event, rng: Random, end: float) -> tuple[Event, ...]:  # noqa: ARG002
+        return event, event
 
 
 class Missing(Oddity):
@@ -61,7 +62,6 @@ class Missing(Oddity):
 
     kind: Literal["missing"]
     fields: list[str] = Field(min_length=1)
-    share: Share = 1.0
     as_: Literal["absent", "empty"] = Field(default="absent", alias="as")
 
     @field_validator("fields")
@@ -73,11 +73,9 @@ class Missing(Oddity):
                 raise ValueError(f"{name!r} is not a field of the Sigma taxonomy")
         return fields
 
-    def odd(self, event: Event, rng: Random, end: float) -> Iterator[Event]:  # noqa: ARG002
-        if rng.random() < self.share:
-            value = "" if self.as_ == "empty" else None
-            event = replace(event, overrides=(*event.overrides, *((field, value) for field in self.fields)))
-        yield event
+    def odd(self, event: Event, rng: Random, end: float) -> tuple[Event, ...]:  # noqa: ARG002
+        value = "" if self.as_ == "empty" else None
+        return (replace(event, overrides=(*event.overrides, *((field, value) for field in self.fields))),)
 
 
 class MixedCase(Oddity):
@@ -86,13 +84,11 @@ class MixedCase(Oddity):
     kind: Literal["mixed_case"]
     share: Share = 0.5
 
-    def odd(self, event: Event, rng: Random, end: float) -> Iterator[Event]:  # noqa: ARG002
-        if rng.random() < self.share:
-            other = {"Computer": event.host.name.swapcase(), "Image": event.process.image.upper()}
-            if isinstance(event, NetworkConnection) and event.remote_name and event.initiated:
-                other["DestinationHostname"] = event.remote_name.upper()
-            event = replace(event, overrides=(*other.items(), *event.overrides))
-        yield event
+    def odd(self, event: Event, rng: Random, end: float) -> tuple[Event, ...]:  # noqa: ARG002
+        other = {"Computer": event.host.name.swapcase(), "Image": event.process.image.upper()}
+        if isinstance(event, NetworkConnection) and event.remote_name and event.initiated:
+            other["DestinationHostname"] = event.remote_name.upper()
+        return (replace(event, overrides=(*other.items(), *event.overrides)),)
 
 
 AnyOddity = Annotated[Offline | Duplicates | Missing | MixedCase, Field(discriminator="kind")]

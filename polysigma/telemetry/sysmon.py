@@ -86,8 +86,7 @@ def _shaped(events: Iterable[Event], name: str) -> Iterator[dict[str, Any]]:
 def utc_text(time: float, separator: str = " ") -> str:
     """Epoch seconds as `2026-03-02 08:51:00.008`."""
     seconds, milliseconds = divmod(round(time * 1000), 1000)
-    day, second = divmod(seconds, 86400)
-    return f"{_day(day)}{separator}{_clock(second)}.{milliseconds:03d}"
+    return f"{_day(seconds // 86400)}{separator}{_clock(seconds % 86400)}.{milliseconds:03d}"
 
 
 @lru_cache(maxsize=1024)
