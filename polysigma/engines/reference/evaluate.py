@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import assert_never
 
 from polysigma.engines.reference.expressions import condition, evaluator
-from polysigma.engines.reference.measures import TIME, measurer
+from polysigma.engines.reference.measures import measurer
 from polysigma.engines.reference.values import Record, Row, Value, convert, display, present
 from polysigma.plan.steps import (
+    TIME_COLUMN,
     Annotate,
     Bucket,
     Derive,
@@ -46,7 +47,7 @@ def within(row: Record, start: float | None, end: float | None) -> bool:
     """Whether the row's time lies in [start, end); a row without a time does where there are no bounds."""
     if start is None and end is None:
         return True
-    time = row.get(TIME)
+    time = row.get(TIME_COLUMN)
     if not isinstance(time, float):
         return False
     return (start is None or time >= start) and (end is None or time < end)
@@ -101,8 +102,8 @@ def reader(source: Source) -> Reader:
         def derive() -> None:
             for name, value in derived:
                 row[name] = value(row)
-            if TIME in row:
-                row[TIME] = as_time(row[TIME])
+            if TIME_COLUMN in row:
+                row[TIME_COLUMN] = as_time(row[TIME_COLUMN])
 
         return row, derive
 
@@ -125,7 +126,7 @@ def stage_of(step: Step) -> Stage:
     """What a step does to the rows before it."""
     match step:
         case Bucket(name=name, seconds=seconds):
-            return lambda rows: [{**row, name: _bucket(row.get(TIME), seconds)} for row in rows]
+            return lambda rows: [{**row, name: _bucket(row.get(TIME_COLUMN), seconds)} for row in rows]
         case Group(by=by, measures=measures):
             return _group(by, measures)
         case Annotate(by=by, measures=measures):

@@ -19,6 +19,7 @@ from polysigma.engines.reference.values import (
     canonical_address,
     display,
     fold,
+    number_from_text,
     parse_address,
     present,
     time_from_text,
@@ -147,9 +148,16 @@ def _comparison(expression: Comparison) -> Condition:
         if isinstance(a, str) and isinstance(b, str):
             # Only = and != come with text; typing sees to it.
             return (a == b if cased else fold(a) == fold(b)) is (expression.operator == "=")
-        return compare(*_of_one_kind(a, b))
+        a, b = _beside(a, b), _beside(b, a)
+        return a is not None and b is not None and compare(*_of_one_kind(a, b))
 
     return holds
+
+
+def _beside(value: Value, other: Value) -> Value:
+    """A text that meets a number is read as one: Sigma's `|gt` on a column of text. Other text is missing there."""
+    is_number = isinstance(other, int | float) and not isinstance(other, bool)
+    return number_from_text(value) if is_number and isinstance(value, str) else value
 
 
 def _of_one_kind(a: Value, b: Value) -> tuple[float, float]:
@@ -176,11 +184,11 @@ def _membership(expression: In) -> Condition:
         value = item(row)
         if value is None:
             return False
-        if isinstance(value, str) and (texts or not numbers):
-            return (value if cased else fold(value)) in texts
-        if isinstance(value, int | float) and (numbers or not texts):
-            return value in numbers
-        raise TypeError(f"{value!r} cannot be one of {choices.items!r}: does Source.types name the column's type?")
+        if isinstance(value, str):
+            return (value if cased else fold(value)) in texts or (bool(numbers) and number_from_text(value) in numbers)
+        if texts or isinstance(value, list):
+            raise TypeError(f"{value!r} cannot be one of {choices.items!r}: does Source.types name the column's type?")
+        return value in numbers
 
     return holds
 

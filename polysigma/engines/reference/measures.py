@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 from polysigma.engines.reference.expressions import condition, evaluator
 from polysigma.engines.reference.values import Record, Value, display
+from polysigma.plan.steps import TIME_COLUMN
 
 if TYPE_CHECKING:
     from polysigma.plan.steps import Measure
 
 Rows = Sequence[Record]
-TIME = "EventTime"
-"""The column that holds each row's time."""
 
 
 def weight(_row: Record) -> int:
@@ -71,7 +70,7 @@ def _by_time(measure: Measure) -> Callable[[Rows], Value]:
         best: Value = None
         best_time: float | None = None
         for row in rows:
-            time, found = row.get(TIME), value(row)
+            time, found = row.get(TIME_COLUMN), value(row)
             if found is None or not isinstance(time, int | float):
                 continue
             if best_time is None or (time >= best_time if latest else time < best_time):

@@ -31,14 +31,10 @@ _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def is_missing(value: object) -> bool:
-    """Whether a value is missing: null or empty text. A text of blanks is a value."""
-    return value is None or value == ""
-
-
 def present(value: object) -> Value:
-    """A value of a row as this engine knows it: None where it is missing or no finite number, and text
-    for anything foreign, such as a map.
+    """A value of a row as this engine knows it: None where it is missing, text for anything foreign.
+
+    Missing is null and empty text, and a number that is not finite; a text of blanks is a value.
     """
     if isinstance(value, str):
         return value or None
@@ -56,7 +52,11 @@ def present(value: object) -> Value:
 
 
 def convert(kind: Type) -> Callable[[object], Value]:
-    """How a raw value of a column of this type is read. What cannot be read as the type is missing."""
+    """How a raw value of a column of this type is read. What cannot be read as the type is missing.
+
+    A text of a number may have blanks around it; it is decimal, without digit groups, and finite. A column of whole
+    numbers that holds `443.5` keeps that value: what a platform really holds is compared as it is.
+    """
     match kind:
         case Type.BOOLEAN:
             return _as_boolean
@@ -80,16 +80,16 @@ def _as_boolean(value: object) -> bool | None:
 
 
 def _as_number(value: object) -> int | float | None:
-    """A number or the text of one; blanks around it do no harm. No hexadecimal, no digit groups, nothing infinite.
-
-    A column of whole numbers that holds `443.5` keeps that value: the type of a column is a platform's promise, and
-    what it really holds is compared as it is.
-    """
     if isinstance(value, bool):
         return None
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    text = str(value).strip()
+    return number_from_text(str(value))
+
+
+def number_from_text(text: str) -> int | float | None:
+    """The number that a text spells, as `convert` describes; None where it spells none."""
+    text = text.strip()
     if not _NUMBER.fullmatch(text):
         return None
     number = float(text)
@@ -104,7 +104,7 @@ def _as_text(value: object) -> str | None:
 
 
 def _as_address(value: object) -> str | None:
-    return None if is_missing(value) else canonical_address(str(value))
+    return None if present(value) is None else canonical_address(str(value))
 
 
 def _as_time(value: object) -> float | None:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from polysigma.engines.reference.evaluate import Reader, reader, search, stage_of
-from polysigma.engines.reference.measures import TIME
-from polysigma.plan.steps import Group, Plan
+from polysigma.plan.steps import TIME_COLUMN, Group, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -52,7 +51,8 @@ def slide(plan: Plan, rows: Iterable[Row], *, whole: bool = False) -> list[Hit]:
     found = list(search(plan, rows))
     if whole or plan.window is None:
         return hits(None, found)
-    timed = sorted(((time, row) for row in found if isinstance(time := row.get(TIME), float)), key=lambda pair: pair[0])
+    timed = [(time, row) for row in found if isinstance(time := row.get(TIME_COLUMN), float)]
+    timed.sort(key=lambda pair: pair[0])
     times = [time for time, _ in timed]
     every = plan.schedule.every if plan.schedule else plan.window
     reported: dict[Key, int] = {}
@@ -90,6 +90,6 @@ def _time(readers: Sequence[Reader], raw: Row) -> float | None:
     for read in readers:
         row, derive = read(raw)
         derive()
-        if isinstance(time := row.get(TIME), float):
+        if isinstance(time := row.get(TIME_COLUMN), float):
             return time
     return None
