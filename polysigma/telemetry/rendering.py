@@ -73,7 +73,7 @@ def write_rows(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
 
 
 def _write(file: TextIO, rows: Iterable[dict[str, Any]]) -> int:
-    """What json.dumps would write for each row, in a third of the time.
+    """What json.dumps would write for each row, in less time.
 
     The rows of one kind have the same keys in the same order, so the keys are encoded once for all of them.
     """
@@ -86,6 +86,10 @@ def _write(file: TextIO, rows: Iterable[dict[str, Any]]) -> int:
         if template is None:
             members = (encode(key).replace("%", "%%") + ":%s" for key in keys)
             template = templates[keys] = "{" + ",".join(members) + "}\n"
-        file.write(template % tuple([quoted(value) if type(value) is str else encode(value) for value in row.values()]))
+        values = []
+        for value in row.values():
+            kind = type(value)
+            values.append(quoted(value) if kind is str else str(value) if kind is int else encode(value))
+        file.write(template % tuple(values))
         count += 1
     return count

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, StringConstraints, WithJsonSchema
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.source import Document, read_file
@@ -58,6 +58,20 @@ def _expectation(value: Any) -> Any:
 
 
 HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=255)]
+HostList = Annotated[
+    list[HostName],
+    BeforeValidator(_host_names),
+    Field(min_length=1),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "object", "additionalProperties": {"type": "integer", "minimum": 1}, "minProperties": 1},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            ]
+        }
+    ),
+]
 Expectation = Annotated[
     dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], bool | int | float | str],
     BeforeValidator(_expectation),
@@ -78,7 +92,7 @@ class Scenario(BaseModel):
     """The same seed gives the same events, byte for byte."""
     start: Annotated[datetime, BeforeValidator(_instant)] = MONDAY
     span: Period = 86400.0
-    hosts: Annotated[list[HostName], BeforeValidator(_host_names), Field(min_length=1)]
+    hosts: HostList
     """Names; or a number (`10`: ws-01 to ws-10); or numbers by prefix (`{ws: 36, srv: 4}`)."""
     traffic: list[AnyTraffic] = Field(min_length=1)
     oddities: list[AnyOddity] = []
