@@ -55,7 +55,10 @@ def _window(scenario: Scenario, scope: Scoped) -> tuple[float, float]:
 
 def _stream(scenario: Scenario, item: AnyTraffic, host: Host, seed: str) -> Iterator[Event]:
     start, end = _window(scenario, item)
-    events = _within(item.events(Lane(host, seed, start, end)), start, end)
+    lane = Lane(host, seed, start, end)
+    events = _within(item.events(lane), start, end)
+    if item.while_ == "work":
+        events = lane.at_work(events)
     for index, oddity in enumerate(scenario.oddities):
         if host.name in _names(scenario, oddity, f"oddity {index}"):
             dice = Random(f"{seed}/oddity {index}")  # noqa: S311 - dice, not secrets

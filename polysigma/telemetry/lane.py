@@ -13,6 +13,7 @@ from polysigma.telemetry.events import DnsQuery, NetworkConnection, Process, Pro
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from polysigma.telemetry.events import Event
     from polysigma.telemetry.hosts import Host
 
 HOUR = 3600.0
@@ -34,26 +35,41 @@ class Lane:
     def __init__(self, host: Host, seed: str, start: float, end: float) -> None:
         self.host = host
         self.rng = Random(seed)  # noqa: S311 - dice, not secrets
-        self.habits = Random(f"habits {seed.partition('/')[0]} {host.name}")  # noqa: S311 - the same in all lanes
+        self.habits = Random(f"{seed.partition('/')[0]} habits {host.name.lower()}")  # noqa: S311 - the same in all lanes
         self.start = start
         self.end = end
         self._begin_of_day = min(max(self.habits.gauss(8.4, 0.8), 5.5), 11.0) * HOUR
         self._length_of_day = min(max(self.habits.gauss(8.7, 1.1), 4.0), 12.0) * HOUR
         self._weekends = self.habits.random() < 0.1
+        self._days = f"{seed.partition('/')[0]} days {host.name.lower()}"
         self._port = 49152 + int(self.rng.random() * 16000)
         self._latency = 2.0 + 6.0 * self.rng.random()
         self._processes = 0
 
     def workdays(self) -> Iterator[tuple[float, float]]:
-        """When the host's user is at work within the window: (from, until), a day at a time, by UTC."""
+        """When the host's user is at work within the window: (from, until), a day at a time, by UTC.
+
+        The same for every kind of traffic on the host.
+        """
         midnight = self.start - self.start % DAY
         while midnight < self.end:
             weekend = datetime.fromtimestamp(midnight, UTC).weekday() >= 5
-            begin = midnight + self._begin_of_day + self.rng.gauss(0, 900)
-            end = begin + self._length_of_day + self.rng.gauss(0, 1800)
+            day = Random(f"{self._days} {midnight:.0f}")  # noqa: S311 - dice, not secrets
+            begin = midnight + self._begin_of_day + day.gauss(0, 900)
+            end = begin + self._length_of_day + day.gauss(0, 1800)
             if (not weekend or self._weekends) and end > self.start and begin < self.end:
                 yield max(begin, self.start), min(end, self.end)
             midnight += DAY
+
+    def at_work(self, events: Iterator[Event]) -> Iterator[Event]:
+        """Those of some events that fall into the hours of work."""
+        days = self.workdays()
+        begin, end = next(days, (self.end, self.end))
+        for event in events:
+            while event.time >= end and begin < self.end:
+                begin, end = next(days, (self.end, self.end))
+            if begin <= event.time < end:
+                yield event
 
     def every(self, period: float, jitter: float = 0.0, phase: float | None = None) -> Iterator[float]:
         """Times a period apart until the window ends.

@@ -31,6 +31,7 @@ KINDS = {
     "lookups": "generated: true",
     "monitoring": "",
     "ntp": "",
+    "polling": "",
     "processes": "",
     "proxy": "",
     "push": "",
@@ -125,6 +126,16 @@ def test_people_browse_by_day_and_services_by_night_too():
 
     assert not night("browsing")
     assert night("monitoring")
+
+
+def test_a_machine_may_be_off_when_nobody_is_at_work():
+    always = list(generate(scenario("{kind: monitoring}")))
+    at_work = list(generate(scenario("{kind: monitoring, while: work}")))
+    assert 0 < len(at_work) < len(always) / 2
+    assert set(at_work) < set(always)
+    browsing = [event.time for event in generate(scenario("{kind: browsing}"))]
+    assert at_work[0].time - 120 < browsing[0]
+    assert browsing[-1] < at_work[-1].time + 120
 
 
 def test_a_number_of_hosts_is_picked_by_the_seed():

@@ -18,6 +18,7 @@ from polysigma.telemetry.traffic.ordinary import (
     Lookups,
     Monitoring,
     Ntp,
+    Polling,
     Processes,
     Proxy,
     Push,
@@ -39,6 +40,7 @@ AnyTraffic = Annotated[
     | Lookups
     | Monitoring
     | Ntp
+    | Polling
     | Processes
     | Proxy
     | Push

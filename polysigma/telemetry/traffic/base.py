@@ -31,6 +31,9 @@ class Scoped(BaseModel):
 class Traffic(Scoped):
     """A kind of traffic: its parameters, and the events that it makes on one host."""
 
+    while_: Literal["always", "work"] = Field(default="always", alias="while")
+    """`work` for a machine that is off when its user is not at work."""
+
     def events(self, lane: Lane) -> Iterator[Event]:
         """The events on the host of a lane, in the order of time. What falls outside the window is cut off later."""
         raise NotImplementedError

@@ -136,6 +136,37 @@ class Cdn(Traffic):
                     yield lane.connect(time, process, edge, 443)
 
 
+class Polling(Traffic):
+    """A page left open in a tab, or a desktop application: it asks its server again and again while its user works.
+
+    The hardest of ordinary traffic for whoever looks for beacons: steady, and often to a server that nobody else uses.
+    """
+
+    kind: Literal["polling"]
+    to: Address | None = None
+    """The server; one of the less popular sites, another for each host, where left out."""
+    port: Port = 443
+    period: Period | None = None
+    """Between half a minute and ten minutes, another for each host, where left out."""
+    jitter: Share = 0.05
+
+    def events(self, lane: Lane) -> Iterator[Event]:
+        rng = lane.rng
+        server = self.to or addresses.SITES[100 + int(rng.random() * (len(addresses.SITES) - 100))]
+        period = self.period or 30 * 20 ** rng.random()
+        for begin, end in lane.workdays():
+            process = lane.launch(begin, _browser(lane))
+            yield lane.created(process)
+            time = begin + rng.random() * 1800
+            while time < end:
+                # Open for an hour or two, then closed for a while.
+                closed = time + rng.lognormvariate(8.5, 0.7)
+                while time < min(closed, end):
+                    yield lane.connect(time, process, server, self.port)
+                    time += period * (1 + self.jitter * (2 * rng.random() - 1))
+                time += rng.expovariate(1 / 3600)
+
+
 class Resolver(Traffic):
     """The DNS client service asking a resolver, day and night, more in working hours; each query from a new port."""
 
@@ -145,10 +176,13 @@ class Resolver(Traffic):
 
     def events(self, lane: Lane) -> Iterator[Event]:
         process = lane.resident(lanes.SVCHOST, lanes.NETWORK_SERVICE, "svchost.exe -k NetworkService -s Dnscache")
-        work = list(lane.workdays())
+        days = lane.workdays()
+        begin, end = next(days, (lane.end, lane.end))
         for time in lane.poisson(self.per_hour):
+            if time >= end:
+                begin, end = next(days, (lane.end, lane.end))
             # Thinning: at night a fifth is left.
-            if any(begin <= time < end for begin, end in work) or lane.rng.random() < 0.2:
+            if begin <= time < end or lane.rng.random() < 0.2:
                 yield lane.connect(time, process, self.to, 53, protocol="udp")
 
 
