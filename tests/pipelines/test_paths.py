@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from string import ascii_lowercase
 
 import pytest
 from hypothesis import assume, given
@@ -62,8 +63,8 @@ def test_a_translated_path_holds_exactly_where_the_path_did(pattern, path, volum
     except UnsayableValueError:
         return
     # A drive letter that the value names is not recorded: it stands for any drive, and the translation says so.
-    expected = any(matches(value, letter + rest) for letter in ("C:", "D:", drive)) if drive_lost else None
-    before = matches(value, drive + rest) if expected is None else expected
+    drives = [f"{letter}:" for letter in ascii_lowercase] if drive_lost else [drive]
+    before = any(matches(value, each + rest) for each in drives)
     assert matches(translated, f"\\Device\\HarddiskVolume{volume}{rest}") == before
 
 
@@ -150,7 +151,9 @@ def test_case_counts_where_it_did():
     assert isinstance(base_name(sigma("*\\x.exe", SigmaCasedString)), SigmaCasedString)
 
 
-@pytest.mark.parametrize("value", ["\\\\server\\share\\*", "*\\\\wsl.localhost*", "C*", "?*", "*c*", "*ab:\\*"])
+@pytest.mark.parametrize(
+    "value", ["\\\\server\\share\\*", "*\\\\wsl.localhost*", "C*", "?*", "*c*", "\\*", "\\dev*", "*ab:\\*"]
+)
 def test_what_a_device_path_cannot_say_is_refused(value):
     with pytest.raises(UnsayableValueError):
         device_path(sigma(value))

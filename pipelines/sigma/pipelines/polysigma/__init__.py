@@ -1,7 +1,7 @@
 """Polysigma's pipelines: each makes Sigma rules speak one platform's columns, from the claims in its YAML file.
 
-`pipelines` is what pySigma discovers; `mapped_field` and `FieldProbe` say how a pipeline, ours or another, names a
-field that a detection does not test.
+`pipelines` is what pySigma discovers; how a pipeline, ours or another, names a field that a detection does not test is
+said by `probe`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from sigma.processing.pipeline import ProcessingItem, ProcessingPipeline
 
-from sigma.pipelines.polysigma.probe import FieldProbe, mapped_field
 from sigma.pipelines.polysigma.transformations import ClaimsTransformation
 
 if TYPE_CHECKING:
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
 
     from polysigma.platform import Platform
 
-__all__ = ["FieldProbe", "falcon", "fdr", "mapped_field", "pipelines", "platform", "sysmon_json"]
+# Every function in here is registered as a pipeline, so nothing else may stand in it.
+__all__ = ["falcon", "fdr", "pipelines", "sysmon_json"]
 
 PRIORITY = 20
 """pySigma's place for pipelines that map to a platform: after those that prepare rules (10, and users' own without a

@@ -112,6 +112,8 @@ def _anchored(
     drive = re.match(r"[A-Za-z]:(?=\\|$)", first)
     if drive and (len(first) > 2 or len(rest) > 1):
         return DevicePath([first[2:], *rest[1:]], cased=cased), True
+    if len(rest) > 1 and first.startswith("\\") and _DEVICE.lower().startswith(first.lower()):
+        raise UnsayableValueError("it starts as every recorded path does, and no path with a drive")
     if len(rest) > 1 and len(first) == 1 and first.isalpha():
         raise UnsayableValueError("it may hold of the drive alone, which is not recorded")
     return value, False
