@@ -21,10 +21,9 @@ class Place:
 
     def position(self, document: Document) -> Position | None:
         """The place in the document's file."""
-        start = document.scalar_at(*self.path)
-        if start is None:
-            return None
-        return Position(start.line + self.line - 1, start.column + self.column - 1)
+        from polysigma.plan.spelling import position_in_scalar
+
+        return position_in_scalar(document, self.path, self.line, self.column) or document.at(*self.path)
 
     def __str__(self) -> str:
         path = ".".join(str(part) for part in self.path)
