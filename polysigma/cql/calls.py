@@ -48,6 +48,10 @@ _OTHER_LANGUAGES = {
 """What people bring from SPL, KQL and SQL, and what CQL has instead."""
 
 
+_TAKE_FIELDS = {"collect", "concat", "drop", "groupBy", "select", "selectLast", "sort", "table", "top", "crypto:md5"}
+"""Functions on a list of fields, whose second argument without a name is mostly a second field."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Site:
     """A call and what is around it that it takes arguments from."""
@@ -123,6 +127,16 @@ def _arguments(site: _Site, facts: FunctionFacts) -> Iterator[Diagnostic]:
     plain = [argument for argument in unnamed if argument not in queries]
     if queries and facts.unnamed:
         given[facts.unnamed] = queries[0]
+    first = call.arguments[0] if call.arguments else None
+    if first and facts.unnamed and _compares(facts, first):
+        yield finding(
+            "equals-in-expression",
+            f"`=` compares {first.name} in an expression",
+            f"write {first.name} == ...; `=` inside a call names a parameter",
+            first.at,
+        )
+        given[facts.unnamed] = first
+        plain = [first, *plain]
     if facts.name == "if" and len(plain) > 1:
         yield _if_arguments(plain[1], "the second and third argument of if() have no names")
         given |= {"then": plain[1], "else": plain[1]}
@@ -140,10 +154,10 @@ def _arguments(site: _Site, facts: FunctionFacts) -> Iterator[Diagnostic]:
         else:
             given[facts.unnamed] = plain[0]
     for argument in call.arguments:
-        if argument.name is None:
+        if argument.name is None or argument in plain:
             continue
         if argument.name not in facts.parameters:
-            yield _unknown_parameter(facts, argument, given)
+            yield _unknown_parameter(facts, argument)
         elif argument.name in given:
             yield finding(
                 "repeated-parameter",
@@ -167,24 +181,25 @@ def _if_arguments(argument: tree.Argument | tree.Call, message: str) -> Diagnost
 def _second_unnamed(facts: FunctionFacts, argument: tree.Argument) -> Diagnostic:
     rest = [name for name in facts.parameters if name != facts.unnamed]
     hint = f"only {facts.unnamed} may go without its name; the rest: {', '.join(f'{name}=' for name in rest)}"
-    if facts.parameters.get(facts.unnamed or "", None) and facts.parameters[facts.unnamed or ""].takes is Takes.FIELD:
+    if facts.unnamed in {"field", "fields"} and facts.name in _TAKE_FIELDS:
         hint = f"{hint}; several fields stand in a list: [a, b]"
     return finding("second-unnamed", f"{facts.name}() has a second argument without a name", hint, argument.at)
 
 
-def _unknown_parameter(
-    facts: FunctionFacts, argument: tree.Argument, given: dict[str, tree.Argument]
-) -> Diagnostic:
-    name = argument.name or ""
+def _compares(facts: FunctionFacts, argument: tree.Argument) -> bool:
+    """Whether `name=value`, as the first argument of a function on expressions, is `=` meant as `==`."""
     wants = facts.parameters.get(facts.unnamed or "")
-    if wants and wants.takes is Takes.EXPRESSION and facts.unnamed and facts.unnamed not in given:
-        given[facts.unnamed] = argument
-        return finding(
-            "equals-in-expression",
-            f"`=` compares {name} in an expression",
-            f"write {name} == ...; `=` inside a call names a parameter",
-            argument.at,
-        )
+    return (
+        argument.name is not None
+        and argument.name not in facts.parameters
+        and wants is not None
+        and wants.takes is Takes.EXPRESSION
+        and near_parameter(facts, argument.name) is None
+    )
+
+
+def _unknown_parameter(facts: FunctionFacts, argument: tree.Argument) -> Diagnostic:
+    name = argument.name or ""
     if facts.name == "collect" and name == "as":
         return finding(
             "collect-as",

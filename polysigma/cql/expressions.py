@@ -34,6 +34,7 @@ _LEVEL = {"or": 0, "and": 0, "&&": 0, "+": 2, "-": 2, "*": 3, "/": 3, "%": 3}
 _COMPARISON = 1
 _ARGUMENT_NAME = re.compile(rf"({NAME.pattern})[ \t\r\n\f]*=(?![=~>])")
 _QUOTED_ARGUMENT_NAME = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"[ \t\r\n\f]*=(?![=~>])')
+_DOLLAR = re.compile(r"\$(?=\s*[,)\]])")
 _QUERY_NAME = re.compile(r"([A-Za-z_]\w*)[ \t\r\n\f]*:[ \t\r\n\f]*(?=\{)")
 
 _WRONG_OPERATORS = {
@@ -267,6 +268,10 @@ class ExpressionParser:
                 f"{lexer.peek()!r} stands where a value must stand" if lexer.peek() else "the query ends inside a call",
                 "write a field, a number, a text in double quotes or a call here",
             )
+        if not expression and lexer.next_word(_DOLLAR):  # `regex=^a$`
+            lexer.problem("unquoted-text", "a text that holds $ has no quotes", f'write "{word}$"', start)
+            lexer.pos += 1
+            return tree.Bare(at, f"{word}$")
         if NUMBER.fullmatch(word):
             return tree.Number(at, word, number_value(word))
         if word in {"true", "false"}:
@@ -370,4 +375,3 @@ def _field_name(value: tree.Value) -> tree.Field | None:
 def _as_operand(value: tree.Value) -> tree.Value:
     """A word that an operator follows is a field, whatever the argument takes."""
     return tree.Field(value.at, value.value) if isinstance(value, tree.Bare) else value
-

@@ -273,7 +273,6 @@ class FilterParser(ExpressionParser):
         self._ends_in_slashes(word, start)
         return tree.Bare(lexer.at(start), word)
 
-
     def check_name(self, field: tree.Field, start: int) -> None:
         if not field.quoted and not NAME.fullmatch(field.name):
             self.lexer.problem(

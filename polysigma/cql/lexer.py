@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from polysigma.cql import tree
 from polysigma.cql.codes import finding
+from polysigma.cql.regex_parts import ends_in_class, parts
 from polysigma.diagnostics import Diagnostic, Position
 
 _NAME_CHARACTER = r"(?:[#%&.0-9@A-Z\\^_a-z~\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00ff]|(?![\x00-\xff])\w)"
@@ -30,14 +31,14 @@ FUNCTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?::[A-Za-z_][A-Za-z0-9_]*)*"
 SAVED_NAME = re.compile(r"(?:[A-Za-z0-9_.\-]+(?:://|[:/]))*[A-Za-z0-9_.\-]+")
 NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _WHITESPACE = re.compile(r"[\t\n\f\r ]*")
+_STRAY_QUOTE = re.compile(r"'[^\S\n]*(?:\n|\Z)")
 _ODD_BLANKS = re.compile("[\u00a0\u1680\u2000-\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff]+")
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
 _ESCAPE = re.compile(r'\\(["\\nrt])')
 _STRING = re.compile(r'"((?:[^"\\\n]|\\[^\n])*)"')
 _LONG_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _REGEX = re.compile(r"/((?:[^/\\\n]|\\[^\n])*)/([A-Za-z]*)")
-_OPEN_CLASS = re.compile(r"(?:[^\\\[]|\\.|\[\^?\]?(?:[^\]\\]|\\.)*\])*\[(?:[^\]\\]|\\.)*")
-_CLASS_REGEX = re.compile(r"/((?:[^/\\\[\n]|\\[^\n]|\[\^?\]?(?:[^\]\\\n]|\\[^\n])*\])*)/([A-Za-z]*)")
+_FLAGS = re.compile(r"[A-Za-z]*")
 _PARAMETER_NAME = re.compile(rf"(?:{_NAME_CHARACTER}|-)+")
 
 
@@ -113,6 +114,9 @@ class Lexer:
                     "replace it by a blank",
                     start,
                 )
+            elif self.next_word(_STRAY_QUOTE):  # nothing on the line that it could quote
+                self.problem("stray-quote", "a lone single quote stands at the end of a line", "remove it")
+                self.pos += 1
             elif self.take("//"):
                 end = self.text.find("\n", self.pos)
                 end = len(self.text) if end < 0 else end
@@ -153,27 +157,35 @@ class Lexer:
         found = _REGEX.match(self.text, start)
         if found is None:
             self.fail("syntax", "a regular expression is not closed on its line", "close it with /", start)
-        if _OPEN_CLASS.fullmatch(found.group(1)):
-            found = self._slash_in_class(found)
-        self.pos = found.end()
-        node = tree.Regex(self.at(start), found.group(1), found.group(2))
+        if ends_in_class(found.group(1)):
+            node = self._slash_in_class(start, found.end(1))
+        else:
+            self.pos = found.end()
+            node = tree.Regex(self.at(start), found.group(1), found.group(2))
         if PATTERN.match(self.text, self.pos) or self.peek() in {"/", "?", "(", "[", "$", "{"}:
             self.fail(
                 "unescaped-slash",
                 f"text follows /{node.pattern}/{node.flags} at once: a slash inside a regular expression ends it",
                 r"write \/ for a slash in a regular expression",
-                found.end(1),
+                start + 1 + len(node.pattern),
             )
         return node
 
-    def _slash_in_class(self, found: re.Match[str]) -> re.Match[str]:
-        """The whole of a literal whose first slash stands inside `[ ]`, which CrowdStrike's own content has."""
+    def _slash_in_class(self, start: int, slash: int) -> tree.Regex:
+        """A literal whose first slash, at `slash`, stands inside `[ ]`, as CrowdStrike's own content has it."""
         hint = r"write \/ for a slash in a regular expression, also inside [ ]"
-        whole = _CLASS_REGEX.match(self.text, found.start())
-        if whole is None:
-            self.fail("unescaped-slash", "a slash ends the regular expression inside [ ]", hint, found.end(1))
-        self.problem("slash-in-class", "a slash stands unescaped inside [ ]", hint, found.end(1))
-        return whole
+        line_end = self.text.find("\n", start)
+        line_end = len(self.text) if line_end < 0 else line_end
+        at = start + 1
+        for part in parts(self.text[at:line_end]):
+            if part == "/":
+                self.problem("slash-in-class", "a slash stands unescaped inside [ ]", hint, slash)
+                self.pos = at + 1
+                return tree.Regex(self.at(start), self.text[start + 1 : at], self.match(_FLAGS))
+            if part == "[":
+                break
+            at += len(part)
+        self.fail("unescaped-slash", "a slash ends the regular expression inside [ ]", hint, slash)
 
     def parameter(self) -> tree.Parameter:
         """A user parameter, which begins here (library.humio.com/data-analysis/syntax-fields-user-input.html)."""

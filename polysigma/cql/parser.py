@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from polysigma.diagnostics import Diagnostic
 
 
-
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """What a tolerant parse gives: the query as far as it could be read, and what was wrong with it."""
