@@ -5,12 +5,13 @@ Rows come from the vendors' schemas (`polysigma.schemas`), never from the mappin
 
 from polysigma.telemetry.events import DnsQuery, Event, NetworkConnection, Process, ProcessCreation
 from polysigma.telemetry.generation import demo_scenario, generate
-from polysigma.telemetry.hosts import Host, HostDirectory
+from polysigma.telemetry.hosts import TENANT, Host, HostDirectory
 from polysigma.telemetry.rendering import RENDERERS, render, write_rows
 from polysigma.telemetry.scenarios import Expectation, Scenario, json_schema, load_scenarios
 
 __all__ = [
     "RENDERERS",
+    "TENANT",
     "DnsQuery",
     "Event",
     "Expectation",

@@ -65,9 +65,18 @@ def is_public(text: str) -> bool:
     return any(address in network for network in DOCUMENTATION)
 
 
-@lru_cache(maxsize=4096)
+_NATIVE = Spelling.NATIVE
+
+
 def spelled(text: str, spelling: Spelling, *, uncompressed: bool) -> str:
     """A canonical address in a spelling. `uncompressed` is how the platform writes IPv6 of its own accord."""
+    if spelling is _NATIVE and ":" not in text:
+        return text  # nearly all of them: most rows need no thought
+    return _spelled(text, spelling, uncompressed)
+
+
+@lru_cache(maxsize=4096)
+def _spelled(text: str, spelling: Spelling, uncompressed: bool) -> str:  # noqa: FBT001 - a cache takes no keywords cheaply
     address = ip_address(text)
     if isinstance(address, IPv4Address):
         if spelling is Spelling.MAPPED:

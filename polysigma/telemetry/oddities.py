@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from polysigma.schemas import load
 from polysigma.telemetry.events import NetworkConnection
 from polysigma.telemetry.traffic.base import Scoped
-from polysigma.telemetry.values import Share  # noqa: TC001 - pydantic reads it
+from polysigma.telemetry.values import Share, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -70,7 +70,7 @@ class Missing(Oddity):
         known = load("sigma").columns()
         for name in fields:
             if name not in known:
-                raise ValueError(f"{name!r} is not a field of the Sigma taxonomy")
+                raise refusal(f"{name!r} is not a field of the Sigma taxonomy")
         return fields
 
     def odd(self, event: Event, rng: Random, end: float) -> tuple[Event, ...]:  # noqa: ARG002

@@ -13,7 +13,7 @@ from polysigma.source import Document, read_file
 from polysigma.telemetry.hosts import HostDirectory
 from polysigma.telemetry.oddities import AnyOddity  # noqa: TC001 - pydantic reads them
 from polysigma.telemetry.traffic import AnyTraffic  # noqa: TC001
-from polysigma.telemetry.values import Period, parse_address
+from polysigma.telemetry.values import Period, parse_address, refusal
 from polysigma.validation import validate
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def _host_names(value: Any) -> Any:
         names = []
         for prefix, count in value.items():
             if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 100_000:
-                raise ValueError(f"{prefix}: {count!r} is not a number of hosts: write 1 to 100000, or a list of names")
+                raise refusal(f"{prefix}: {count!r} is not a number of hosts: write 1 to 100000, or a list of names")
             names += [f"{prefix}-{number:02d}" for number in range(1, count + 1)]
         return names
     return value

@@ -102,8 +102,7 @@ def _clock(second: int) -> str:
 def _connection(event: NetworkConnection, number: int) -> dict[str, Any]:
     remote = spelled(event.remote_ip, event.spelling, uncompressed=True)
     # A dual-stack socket has both of its ends in IPv6.
-    local_spelling = event.spelling if is_ipv6(remote) else type(event.spelling).NATIVE
-    local = spelled(event.local_ip, local_spelling, uncompressed=True)
+    local = spelled(event.local_ip, event.spelling, uncompressed=True) if is_ipv6(remote) else event.local_ip
     here, there = (local, event.local_port, _UNSET), (remote, event.remote_port, event.remote_name or _UNSET)
     source, destination = (here, there) if event.initiated else (there, here)
     process = event.process

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, model_validator
 
 from polysigma.telemetry.traffic.base import Traffic
-from polysigma.telemetry.values import Address, Duration, Period, Port, Share  # noqa: TC001 - pydantic reads them
+from polysigma.telemetry.values import Address, Duration, Period, Port, Share, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,7 +146,7 @@ class Scan(Traffic):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.first_port > self.last_port:
-            raise ValueError("first_port must not be above last_port")
+            raise refusal("first_port must not be above last_port")
         return self
 
     def events(self, lane: Lane) -> Iterator[Event]:

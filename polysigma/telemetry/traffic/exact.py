@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from polysigma.telemetry import lane as lanes
 from polysigma.telemetry.addresses import Spelling
 from polysigma.telemetry.traffic.base import Traffic
-from polysigma.telemetry.values import Address, Duration, Port  # noqa: TC001 - pydantic reads them
+from polysigma.telemetry.values import Address, Duration, Port, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +38,9 @@ class Exact(Traffic):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.hourly is None) == (self.at is None):
-            raise ValueError("needs exactly one of `hourly` and `at`")
+            raise refusal("needs exactly one of `hourly` and `at`")
         if any(count < 0 for count in self.hourly or ()):
-            raise ValueError("`hourly` counts connections: none can be negative")
+            raise refusal("`hourly` counts connections: none can be negative")
         return self
 
     def events(self, lane: Lane) -> Iterator[Event]:
