@@ -12,9 +12,10 @@ from polysigma.plan.expressions import columns
 from polysigma.plan.parser import parse_expression
 from polysigma.plan.types import Type
 from polysigma.plan.typing import Scope, infer
-from polysigma.platform import FidelityLevel, FieldClaim, Logsource, Loss, Platform, RefusalCode, load_platform
+from polysigma.platform import FidelityLevel, FieldClaim, Logsource, Loss, Platform, RefusalCode
 from polysigma.schemas import TimeForm
 from sigma.pipelines.polysigma import pipelines, platform
+from sigma.pipelines.polysigma.claims import load_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

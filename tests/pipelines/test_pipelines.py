@@ -320,6 +320,14 @@ def test_an_unverified_field_is_refused_with_what_would_be_right():
     assert "use instead: Image" in message
 
 
+def test_a_refusal_is_one_line_whatever_the_title_holds():
+    given = rule("process_creation", selection={"ParentCommandLine": "x"})
+    given.title = "A\ntitle\rof // several */ lines"
+    with pytest.raises(PlatformRefusalError) as caught:
+        applied("falcon", given)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_a_misspelled_field_is_refused_with_the_nearest_one():
     assert "use instead: CommandLine" in refused("falcon", "process_creation", {"Commandline": "x"})
 

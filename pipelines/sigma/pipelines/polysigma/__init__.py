@@ -30,7 +30,7 @@ priority, 0), so that they see Sigma's names, and before those of a backend (50)
 @cache
 def platform(name: str) -> Platform:
     """The claims about a platform, by its id. Raises PolysigmaError for claims that do not hold together."""
-    from polysigma.platform import load_platform
+    from sigma.pipelines.polysigma.claims import load_platform
 
     return load_platform(Path(__file__).with_name(f"{name}.yaml"))
 

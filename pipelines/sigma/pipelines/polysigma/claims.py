@@ -1,0 +1,72 @@
+"""Reads a platform's claims. Imported when a pipeline is made, not when pySigma looks for plug-ins."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from polysigma.diagnostics import Diagnostic, PolysigmaError
+from polysigma.platform import Platform
+from polysigma.source import read_file
+from polysigma.validation import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from polysigma.source import Document
+
+
+def load_platform(path: Path) -> Platform:
+    """The claims in a YAML file.
+
+    A file may say `extends: other` (a file beside it): it is then the other's claims, its columns renamed as
+    `rename` says, and what the file itself says laid over them, map by map; a value of null takes one away.
+    Raises PolysigmaError with the place of what is wrong.
+    """
+    document = _read(path)
+    return validate(Platform, replace(document, value=_resolved(document, path)), "platform-claim")
+
+
+def _read(path: Path) -> Document:
+    documents = read_file(path)
+    if len(documents) != 1 or not isinstance(documents[0].value, dict):
+        raise PolysigmaError(Diagnostic("platform-file", "must hold exactly one YAML map", file=str(path)))
+    return documents[0]
+
+
+def _resolved(document: Document, path: Path) -> dict[str, Any]:
+    own = dict(document.value)
+    base_name, names = own.pop("extends", None), own.pop("rename", {})
+    if base_name is None:
+        return own
+    base = path.with_name(f"{base_name}.yaml")
+    if base == path:
+        raise document.error("platform-file", "extends itself", "extends")
+    inherited: dict[str, Any] = _renamed(_resolved(_read(base), base), names)
+    return _overlaid(inherited, own)
+
+
+def _renamed(value: Any, names: Mapping[str, str], key: str = "") -> Any:
+    """`value` with every column called by its new name: as a key, as a scalar, and inside expressions."""
+    if isinstance(value, dict):
+        return {names.get(name, name): _renamed(item, names, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_renamed(item, names, key) for item in value]
+    if key == "expression" and isinstance(value, str):
+        return re.sub(r"[@#\w.]+", lambda word: names.get(word[0], word[0]), value)
+    return names.get(value, value) if isinstance(value, str) else value
+
+
+def _overlaid(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            # A claim about a field is one statement, so it is replaced as a whole; maps of statements are merged.
+            merged[key] = value if "source" in value else _overlaid(merged[key], value)
+        elif value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = value
+    return merged
