@@ -12,10 +12,13 @@ import click
 
 from polysigma import cql, source
 from polysigma.cql.contexts import Context
-from polysigma.diagnostics import FORMATS, Diagnostic, PolysigmaError, Position, Severity
+from polysigma.diagnostics import FORMATS, Diagnostic, PolysigmaError, Severity
+from polysigma.plan.spelling import position_in_scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from polysigma.diagnostics import Position
 
 _TEXTS = {".cql", ".logscale"}
 _YAML = {".yaml", ".yml"}
@@ -34,28 +37,10 @@ class _Query:
     path: source.Path_ = ()
 
     def place(self, at: Position | None) -> Position | None:
-        """A position in the query as a position in its file.
-
-        In a folded or escaped YAML scalar the characters do not stand where the value has them; there it is the start
-        of the scalar.
-        """
+        """A position in the query as a position in its file."""
         if self.document is None or at is None:
             return at
-        start = self.document.scalar_at(*self.path)
-        if start is None:
-            return None
-        query_lines = self.text.split("\n")
-        blank = next((number for number, line in enumerate(query_lines) if line.strip()), 0)
-        first = query_lines[blank]
-        line = start.line + at.line - 1 - blank
-        block = getattr(self.document.nodes.get(self.path), "style", None) == "|"
-        indent = start.column - (len(first) - len(first.lstrip()) if block else 0)
-        column = at.column + (indent - 1 if block or at.line == 1 else 0)
-        lines = self.document.lines
-        wanted = query_lines[at.line - 1][at.column - 1 : at.column + 3] if at.line <= len(query_lines) else ""
-        if not (1 <= line <= len(lines) and wanted and lines[line - 1][column - 1 :].startswith(wanted)):
-            return start
-        return Position(line, column)
+        return position_in_scalar(self.document, self.path, at.line, at.column)
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from polysigma.cql.functions import (
     near_function,
     near_parameter,
 )
+from polysigma.cql.lexer import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +50,7 @@ _OTHER_LANGUAGES = {
 """What people bring from SPL, KQL and SQL, and what CQL has instead."""
 
 
+_ARITHMETIC = re.compile(r"\w[*+]\w")
 _TAKE_FIELDS = {"collect", "concat", "drop", "groupBy", "select", "selectLast", "sort", "table", "top", "crypto:md5"}
 """Functions on a list of fields, whose second argument without a name is mostly a second field."""
 
@@ -194,7 +197,7 @@ def _compares(facts: FunctionFacts, argument: tree.Argument) -> bool:
         and argument.name not in facts.parameters
         and wants is not None
         and wants.takes is Takes.EXPRESSION
-        and near_parameter(facts, argument.name) is None
+        and near_parameter(facts, argument.name, cutoff=0.85) is None
     )
 
 
@@ -244,6 +247,8 @@ def _type(facts: FunctionFacts, name: str, argument: tree.Argument) -> Iterator[
             yield from _aggregates(facts, name, item)
         elif isinstance(item, tree.Binary | tree.Unary):
             yield _expression(facts, name, item)
+        elif isinstance(item, tree.Bare) and parameter.takes is Takes.FIELD:
+            yield from _field_word(facts, name, item)
         elif isinstance(item, tree.Call) and parameter.takes is Takes.FIELD:
             yield finding(
                 "expression-argument",
@@ -260,7 +265,20 @@ def _type(facts: FunctionFacts, name: str, argument: tree.Argument) -> Iterator[
             )
 
 
-def _expression(facts: FunctionFacts, name: str, item: tree.Binary | tree.Unary) -> Diagnostic:
+def _field_word(facts: FunctionFacts, name: str, item: tree.Bare) -> Iterator[Diagnostic]:
+    """`round(a*2)` and `round(a-b)`, whose words hold what would be operators in an expression."""
+    if _ARITHMETIC.search(item.value):
+        yield _expression(facts, name, item)
+    elif item.value != "*" and not NAME.fullmatch(item.value):
+        yield finding(
+            "field-quotes",
+            f"the field name {item.value} holds a character that needs quotes",
+            f'write "{item.value}"',
+            item.at,
+        )
+
+
+def _expression(facts: FunctionFacts, name: str, item: tree.Binary | tree.Unary | tree.Bare) -> Diagnostic:
     if facts.name == "round":
         hint = 'assign first: x := a / b | round(x); format("%.1f", field=x, as=x) keeps decimals'
     elif facts.name == "cidr":

@@ -152,12 +152,12 @@ def near_function(name: str) -> str | None:
     return _near(name, list(functions()))
 
 
-def near_parameter(function: FunctionFacts, name: str) -> str | None:
-    """The parameter of `function` whose name is nearest to a misspelt one."""
-    return _near(name, list(function.parameters))
+def near_parameter(function: FunctionFacts, name: str, cutoff: float = 0.6) -> str | None:
+    """The parameter of `function` whose name is nearest to a misspelt one, and no further than `cutoff` of 0 to 1."""
+    return _near(name, list(function.parameters), cutoff)
 
 
-def _near(name: str, names: list[str]) -> str | None:
+def _near(name: str, names: list[str], cutoff: float = 0.6) -> str | None:
     by_lower = {candidate.lower(): candidate for candidate in names}
-    found = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.6)
+    found = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=cutoff)
     return by_lower[found[0]] if found else None
