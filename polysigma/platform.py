@@ -164,6 +164,8 @@ class TimeClaim(_Claim):
     search_column: str
     endpoint_clock: bool
     """True where `expression` prefers the endpoint's own clock."""
+    always_there: bool = False
+    """True where no event lacks it, as with a fallback to the platform's own clock."""
     loss: Loss | None = None
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from polysigma.plan.durations import format_duration, parse_duration
-from polysigma.plan.expressions import Call, Column, Expression, Parameter, walk
+from polysigma.plan.expressions import Call, Expression, Parameter, columns, walk
 from polysigma.plan.faults import Fault, Place, PlanError, fault
 from polysigma.plan.functions import MEASURES
 from polysigma.plan.parameters import bind
 from polysigma.plan.parser import parse_expression
 from polysigma.plan.steps import (
+    TIME_COLUMN,
     Annotate,
     Bucket,
     Derive,
@@ -27,7 +28,7 @@ from polysigma.plan.steps import (
     Where,
 )
 from polysigma.plan.types import Type
-from polysigma.plan.typing import ParameterValues, Scope, condition, infer, near
+from polysigma.plan.typing import ParameterValues, Scope, condition, for_display, infer, near
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from polysigma.plan.metadata import GroupModel, Metadata, ParameterValue, StepModel
 
 Path = tuple[str | int, ...]
-_DISPLAY_FUNCTIONS = frozenset({"round"})
 _DISPLAY_MEASURES = frozenset({"any_value"})
 _TITLE_FIELD = re.compile(r"\{([^{}]*)\}")
 
@@ -49,6 +49,8 @@ class Built:
     columns: Mapping[str, Type]
     parameters: ParameterValues
     quiet: int | None
+    fields: frozenset[str]
+    """The canonical fields that the steps read."""
 
 
 def build(
@@ -70,7 +72,12 @@ def build(
     unused = [name for name in metadata.parameters if name not in builder.used]
     if unused:
         faults = (
-            Fault("unused-parameter", f"no step uses the parameter {name!r}", None, Place(("parameters", name)))
+            Fault(
+                "unused-parameter",
+                f"no step uses the parameter {name!r}",
+                f"write :{name}",
+                Place(("parameters", name)),
+            )
             for name in unused
         )
         raise PlanError(*faults)
@@ -79,7 +86,7 @@ def build(
     if metadata.alert:
         _check_alert(metadata, builder.columns)
         quiet = parse_duration(metadata.alert.quiet) if metadata.alert.quiet else None
-    return Built(tuple(builder.steps), schedule, builder.columns, parameters, quiet)
+    return Built(tuple(builder.steps), schedule, builder.columns, parameters, quiet, frozenset(builder.read))
 
 
 def _schedule(metadata: Metadata, steps: list[Step], window: int) -> Schedule | None:
@@ -134,6 +141,7 @@ class _Builder:
         self.keys: tuple[str, ...] | None = None
         self.steps: list[Step] = []
         self.used: set[str] = set()
+        self.read: set[str] = set()
 
     @property
     def scope(self) -> Scope:
@@ -176,12 +184,16 @@ class _Builder:
     def finish(self, count: int) -> None:
         if self.keys is None:
             raise fault(
-                "no-group", "no step groups the events, so there is no hit to name", Place(("steps", count - 1))
+                "no-group",
+                "no step groups the events, so there is no hit to name",
+                Place(("steps", count - 1)),
+                "add a group step: its keys are what a hit is called by",
             )
 
     def parse(self, text: str, path: Path) -> Expression:
         expression = parse_expression(text, path)
         self.used |= {node.name for node in walk(expression) if isinstance(node, Parameter)}
+        self.read |= self.fields.keys() & set(columns(expression))
         return expression
 
     def new_name(self, name: str, at: Place, *, within: Mapping[str, object]) -> None:
@@ -193,9 +205,12 @@ class _Builder:
 
     def known(self, names: list[str], at: Place) -> None:
         for index, name in enumerate(names):
+            place = replace(at, path=(*at.path, index))
             if name not in self.columns:
-                place = replace(at, path=(*at.path, index))
                 raise fault("unknown-column", f"there is no column {name!r} here", place, near(name, self.columns))
+            if name in names[:index]:
+                raise fault("duplicate-column", f"{name!r} stands twice in one list", place, "keep one of them")
+        self.read |= self.fields.keys() & set(names)
 
     def bucket(self, model: StepModel, at: Place) -> None:
         assert model.bucket
@@ -203,10 +218,11 @@ class _Builder:
         if self.keys is not None:
             raise fault("bucket-order", "rows have no time of their own after a group", at, "put the bucket first")
         if any(isinstance(step, Bucket) for step in self.steps):
-            raise fault("bucket-order", "a plan has one bucket; group by it and then by less", at)
+            raise fault("bucket-order", "a plan has one bucket", at, "group by the first one, and then by less")
         self.new_name(name, at, within=self.columns)
         seconds = parse_duration(width)
         assert seconds is not None
+        self.read |= self.fields.keys() & {TIME_COLUMN}
         self.columns = {**self.columns, name: Type.TIME}
         self.steps.append(Bucket(name, seconds, at=at))
 
@@ -230,13 +246,15 @@ class _Builder:
             message = f"{function.name} takes {wanted} argument{'s' if wanted != 1 else ''}, not {len(arguments)}"
             raise fault("wrong-arguments", message, call.at or at, _usage(function.name))
         if function.ordered and self.keys is not None:
-            raise fault("bucket-order", f"rows have no time of their own after a group: no {function.name}", call.at)
+            message = f"rows have no time of their own after a group: no {function.name}"
+            raise fault("bucket-order", message, call.at, "measure it in the first group")
         value = kind = filter_ = constant = None
         if function.argument is not None:
             typed = infer(arguments.pop(0), self.scope)
             if typed.type not in function.argument:
                 names = " or ".join(sorted(accepted.value for accepted in function.argument))
-                raise fault("type-mismatch", f"{function.name} needs {names}, not {typed.type or 'nothing'}", call.at)
+                message = f"{function.name} needs {names}, not {typed.type or 'nothing'}"
+                raise fault("type-mismatch", message, call.at, _usage(function.name))
             value, kind = typed.expression, typed.type
         if function.conditional:
             filter_ = condition(arguments.pop(0), self.scope)
@@ -264,7 +282,7 @@ class _Builder:
         self.pending = {}
         measures = self.measures(model, at, dict.fromkeys(model.by))
         self.columns = {**{name: self.columns[name] for name in model.by}, **self.pending}
-        self.display = frozenset(measure.name for measure in measures if measure.function in _DISPLAY_MEASURES)
+        self.display = self.shown(measures)
         self.keys = tuple(model.by)
         self.steps.append(Group(tuple(model.by), measures, at=at))
 
@@ -275,24 +293,34 @@ class _Builder:
         self.pending = {}
         measures = self.measures(model, at, self.columns)
         self.columns = {**self.columns, **self.pending}
-        self.display |= {measure.name for measure in measures if measure.function in _DISPLAY_MEASURES}
+        self.display |= self.shown(measures)
         self.steps.append(Annotate(tuple(model.by), measures, at=at))
+
+    def shown(self, measures: tuple[Measure, ...]) -> frozenset[str]:
+        """The measures that are for display only: arbitrary, or of values that are."""
+        return frozenset(
+            measure.name
+            for measure in measures
+            if measure.function in _DISPLAY_MEASURES
+            or (measure.value is not None and for_display(measure.value, self.display) is not None)
+        )
 
     def comparable(self, names: list[str], at: Place) -> None:
         for index, name in enumerate(names):
             if self.columns[name] in {Type.LIST, Type.REAL} or name in self.display:
                 place = replace(at, path=(*at.path, index))
-                raise fault("type-mismatch", f"{name!r} cannot be a key: it is for display, or not exact", place)
+                message = f"{name!r} cannot be a key: it is for display, or not exact"
+                raise fault("type-mismatch", message, place, "group by whole numbers, texts, addresses or times")
 
-    def derive(self, columns: Mapping[str, str], at: Place) -> None:
+    def derive(self, texts: Mapping[str, str], at: Place) -> None:
         done = []
-        for name, text in columns.items():
+        for name, text in texts.items():
             place = Place((*at.path, name))
             self.new_name(name, place, within=self.columns)
             typed = infer(self.parse(text, place.path), self.scope)
             if typed.type is None:
-                raise fault("type-mismatch", "this is always missing", place)
-            if _for_display(typed.expression, self.display):
+                raise fault("type-mismatch", "this is always missing", place, "leave it out")
+            if for_display(typed.expression, self.display) is not None:
                 self.display |= {name}
             self.columns = {**self.columns, name: typed.type}
             done.append((name, typed.expression))
@@ -311,7 +339,7 @@ class _Builder:
             test = self.parse(" " * found.end() + text[found.end() :], path)
             cases.append((int(found[1]), condition(test, self.scope)))
         if not cases:
-            raise fault("expression-syntax", "a score needs at least one case", at)
+            raise fault("expression-syntax", "a score needs at least one case", at, "- 3 when WatchedPort")
         self.columns = {**self.columns, name: Type.INTEGER}
         self.steps.append(Score(name, tuple(cases), at=at))
 
@@ -320,7 +348,8 @@ class _Builder:
         self.known([name for name, *_ in parts], at)
         for index, (name, *_) in enumerate(parts):
             if self.columns[name] is Type.LIST:
-                raise fault("type-mismatch", f"{name!r} is a list, which has no order", Place((*at.path, index)))
+                message = f"{name!r} is a list, which has no order"
+                raise fault("type-mismatch", message, Place((*at.path, index)), "sort by a number or a text")
         self.steps.append(Sort(tuple((name, direction == ["desc"]) for name, *direction in parts), at=at))
 
     def take(self, count: int, at: Place) -> None:
@@ -332,52 +361,9 @@ class _Builder:
         self.steps.append(Take(count, at=at))
 
 
-def _for_display(expression: Expression, display: frozenset[str]) -> bool:
-    return any(
-        (isinstance(node, Call) and node.name in _DISPLAY_FUNCTIONS)
-        or (isinstance(node, Column) and node.name in display)
-        for node in walk(expression)
-    )
-
-
 def _usage(name: str) -> str:
     function = MEASURES[name]
     parts = ["column"] * (function.argument is not None) + ["condition"] * function.conditional
     if function.constant:
         parts.append(function.constant)
     return f"{name}({', '.join(parts)})"
-
-
-def columns_after(steps: tuple[Step, ...], columns: Mapping[str, Type]) -> dict[str, Type]:
-    """The columns, with their types, of the rows that come out of `steps` when `columns` go in."""
-    scope = dict(columns)
-    for step in steps:
-        match step:
-            case Bucket(name=name):
-                scope[name] = Type.TIME
-            case Group(by=by, measures=measures):
-                scope = {name: scope[name] for name in by} | _measured(measures, scope)
-            case Annotate(measures=measures):
-                scope |= _measured(measures, scope)
-            case Derive(columns=new):
-                for name, expression in new:
-                    scope[name] = infer(expression, Scope(scope, {})).type or Type.TEXT
-            case Select(columns=names):
-                scope = {name: scope[name] for name in names}
-            case Score(name=name):
-                scope[name] = Type.INTEGER
-            case Where() | Sort() | Take():
-                pass
-            case _:
-                assert_never(step)
-    return scope
-
-
-def _measured(measures: tuple[Measure, ...], scope: Mapping[str, Type]) -> dict[str, Type]:
-    found = {}
-    for measure in measures:
-        result = MEASURES[measure.function].result
-        if result is None and measure.value is not None:
-            result = infer(measure.value, Scope(scope, {})).type
-        found[measure.name] = result or Type.TEXT
-    return found

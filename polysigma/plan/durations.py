@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
+DURATION_PATTERN = "([1-9][0-9]{0,5})([smhdw])"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def parse_duration(text: str) -> int | None:
     """The seconds of a span such as `15m`, or None where the text is none."""
-    found = re.fullmatch(r"([1-9]\d{0,5})([smhdw])", text)
+    found = re.fullmatch(DURATION_PATTERN, text)
     return int(found[1]) * _SECONDS[found[2]] if found else None
 
 

@@ -13,6 +13,7 @@ from polysigma.plan.expressions import Column, Exists, Expression, conjunction, 
 from polysigma.plan.faults import fault
 from polysigma.plan.functions import MEASURES
 from polysigma.plan.steps import (
+    TIME_COLUMN,
     Annotate,
     Bucket,
     Derive,
@@ -30,9 +31,6 @@ from polysigma.plan.types import Type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-TIME_COLUMN = "EventTime"
-"""The canonical name, and on every platform the derived column, of an event's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +61,27 @@ class Lowered:
     """The platform's columns that the steps read from the events."""
 
 
-def lower(steps: tuple[Step, ...], bindings: Mapping[str, Binding], *, time_is_always_there: bool) -> Lowered:
+def lower(
+    steps: tuple[Step, ...], bindings: Mapping[str, Binding], always_there: frozenset[str] = frozenset()
+) -> Lowered:
     """The steps on the platform's columns.
 
-    `bindings` has every canonical field that the steps name. Raises PlanError where a step's own column takes the
-    name of a column that the platform needs for something else.
+    `bindings` has every canonical field that the steps name; `always_there` names platform columns that no row lacks.
+    Raises PlanError where a step's own column takes the name of a column that the platform needs for something else.
     """
-    lowering = _Lowering(bindings, time_is_always_there=time_is_always_there)
-    for step in steps:
+    lowering = _Lowering(bindings, always_there)
+    for index, step in enumerate(steps):
+        if isinstance(step, Bucket) and index + 1 < len(steps):
+            lowering.expect(steps[index + 1])
         lowering.add(step)
     return Lowered(tuple(lowering.steps), lowering.outputs(), frozenset(lowering.read))
 
 
 class _Lowering:
-    def __init__(self, bindings: Mapping[str, Binding], *, time_is_always_there: bool) -> None:
+    def __init__(self, bindings: Mapping[str, Binding], always_there: frozenset[str]) -> None:
         self.scope: dict[str, Binding] = dict(bindings)
         self.fields = frozenset(bindings)
-        self.present: set[str] = {TIME_COLUMN} if time_is_always_there else set()
+        self.present: set[str] = set(always_there)
         self.keys: tuple[str, ...] = ()
         self.grouped = False
         self.steps: list[Step] = []
@@ -125,6 +127,12 @@ class _Lowering:
                 self.steps.append(step)
             case _:
                 assert_never(step)
+
+    def expect(self, step: Step) -> None:
+        """Drops rows that miss the time or a key of the group that follows, in one step before the bucket."""
+        self.use(TIME_COLUMN)
+        keys = [name for name in step.by if name in self.scope] if isinstance(step, Group) else []
+        self.require(TIME_COLUMN, *self.key_columns(tuple(keys)))
 
     def group(self, step: Group) -> None:
         keys = self.key_columns(step.by)

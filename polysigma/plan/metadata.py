@@ -22,9 +22,10 @@ from pydantic import (
     model_validator,
 )
 
-from polysigma.plan.durations import parse_duration
+from polysigma.plan.durations import DURATION_PATTERN, parse_duration
 from polysigma.plan.faults import Fault, Place, PlanError
 from polysigma.plan.steps import STEP_NAMES
+from polysigma.plan.typing import near
 
 NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
@@ -40,8 +41,16 @@ def _number_as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Duration = Annotated[StrictStr, AfterValidator(_duration), Field(examples=["15m", "24h"])]
-ExpressionText = Annotated[StrictStr, BeforeValidator(_number_as_text), Field(min_length=1, max_length=10_000)]
+Duration = Annotated[
+    StrictStr,
+    AfterValidator(_duration),
+    Field(examples=["15m", "24h"], json_schema_extra={"pattern": f"^{DURATION_PATTERN}$"}),
+]
+ExpressionText = Annotated[
+    StrictStr,
+    BeforeValidator(_number_as_text),
+    Field(min_length=1, max_length=10_000, json_schema_extra={"type": ["string", "number"]}),
+]
 Name = Annotated[StrictStr, Field(pattern=NAME_PATTERN, max_length=64)]
 ParameterValue = StrictBool | StrictInt | StrictFloat | StrictStr | list[StrictInt | StrictFloat | StrictStr]
 
@@ -63,6 +72,7 @@ class ParameterModel(_Model):
     """A number, text or list that a site may set, with what it is for."""
 
     value: ParameterValue
+    """A number, a text, true or false, or a list of numbers or texts."""
     unit: StrictStr | None = None
     """What the number counts."""
     about: StrictStr = Field(min_length=10)
@@ -77,32 +87,53 @@ class GroupModel(_Model):
     """One row for each combination of the columns in `by`."""
 
     by: list[Name] = Field(min_length=1)
+    """The columns of the key."""
     measures: dict[Name, ExpressionText] = Field(min_length=1)
     """New column to measure, such as `count()` or `sum(HourlyConnections)`."""
+
+
+def _exactly_one(schema: dict[str, Any]) -> None:
+    """What `StepModel._one` checks, in the words of JSON Schema."""
+    schema |= {"minProperties": 1, "maxProperties": 1}
+    for name, value in schema["properties"].items():
+        described = {key: value[key] for key in ("title", "description") if key in value}
+        (kind,) = (choice for choice in value["anyOf"] if choice != {"type": "null"})
+        schema["properties"][name] = described | kind
 
 
 class StepModel(_Model):
     """One step: exactly one of its keys."""
 
+    model_config = ConfigDict(json_schema_extra=_exactly_one)
+
     bucket: dict[Name, Duration] | None = Field(default=None, min_length=1, max_length=1)
     """New column to the width of a tumbling time bucket."""
     group: GroupModel | None = None
+    """`by` and `measures`: one row for each combination of the columns in `by`."""
     annotate: GroupModel | None = None
+    """`by` and `measures`: measures over a coarser key, added to every row."""
     where: ExpressionText | None = None
+    """A condition that a row must meet."""
     derive: dict[Name, ExpressionText] | None = Field(default=None, min_length=1)
+    """New column to expression."""
     select: list[Name] | None = Field(default=None, min_length=1)
+    """The columns to keep, in order."""
     score: dict[Name, list[ExpressionText]] | None = Field(default=None, min_length=1, max_length=1)
     """New column to its cases, `POINTS when CONDITION`; the first that holds counts, else 0."""
     sort: list[Annotated[StrictStr, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*( (asc|desc))?$")]] | None = Field(
         default=None, min_length=1
     )
+    """Columns to order by, each with `desc` or `asc` behind it if need be."""
     take: Annotated[StrictInt, Field(ge=1, le=20_000)] | None = None
+    """How many rows to keep, from 1 to 20000; for hunts."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         present = sorted(self.model_fields_set)
         if len(present) != 1:
             raise ValueError(f"a step has exactly one of {', '.join(STEP_NAMES)}; this has {present or 'none'}")
+        if getattr(self, present[0]) is None:
+            raise ValueError(f"the step {present[0]!r} is empty")
         return self
 
     @property
@@ -125,10 +156,15 @@ class Metadata(_Model):
     """The whole `polysigma` map."""
 
     version: Literal[1]
+    """The version of this language: 1."""
     schedule: ScheduleModel | None = None
+    """How often the detection runs: `every` and `delay`."""
     parameters: dict[Name, ParameterModel] = {}
+    """Name to value and meaning: what a site may set."""
     steps: list[StepModel] = Field(min_length=1)
+    """What is done with the events of the base rules, step by step."""
     alert: AlertModel | None = None
+    """What an alert shows: `title`, `entities`, and how long a key is `quiet`."""
 
 
 def read_metadata(value: Any) -> Metadata:
@@ -142,12 +178,43 @@ def read_metadata(value: Any) -> Metadata:
             path = _existing(value, found["loc"])
             key = found["loc"][len(path)] if len(found["loc"]) > len(path) else None
             message = found["msg"].removeprefix("Value error, ")
-            if found["type"] == "extra_forbidden":
+            unknown = found["type"] == "extra_forbidden"
+            if found["type"] in {"model_type", "dict_type"}:
+                message = "a map of keys to values is expected here"
+            if unknown:
                 message = f"unknown key {found['loc'][-1]!r}"
             elif found["type"] == "missing":
                 message = f"the key {key!r} is missing"
-            faults.append(Fault("polysigma-map", message, None, Place(path)))
+            faults.append(Fault("polysigma-map", message, _hint(found["loc"], unknown=unknown), Place(path)))
         raise PlanError(*dict.fromkeys(faults)) from None
+
+
+_INNER: dict[str, type[_Model]] = {
+    "schedule": ScheduleModel,
+    "parameters": ParameterModel,
+    "steps": StepModel,
+    "group": GroupModel,
+    "annotate": GroupModel,
+    "alert": AlertModel,
+}
+
+
+def _hint(loc: tuple[str | int, ...], *, unknown: bool) -> str:
+    """What the last key that is known means, or the known key that an unknown one may stand for."""
+    model: type[_Model] = Metadata
+    meaning = f"known here: {', '.join(_meanings(model))}"
+    for index, part in enumerate(loc):
+        meanings = _meanings(model)
+        if part in meanings and loc[index - 1 : index] != ("parameters",):
+            meaning = meanings[str(part)] or meaning
+            model = _INNER.get(str(part), model)
+        elif unknown and index == len(loc) - 1:
+            return near(str(part), meanings)
+    return meaning
+
+
+def _meanings(model: type[_Model]) -> dict[str, str | None]:
+    return {field.alias or name: field.description for name, field in model.model_fields.items()}
 
 
 def _existing(value: Any, loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
@@ -165,6 +232,7 @@ def _existing(value: Any, loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
 def json_schema() -> dict[str, Any]:
     """A JSON Schema (2020-12) for a Sigma document that may hold a `polysigma` map; other keys are left to Sigma."""
     inner = Metadata.model_json_schema(by_alias=True)
+    _close(inner)
     definitions = inner.pop("$defs", {})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -173,3 +241,12 @@ def json_schema() -> dict[str, Any]:
         "properties": {"polysigma": inner},
         "$defs": definitions,
     }
+
+
+def _close(schema: Any) -> None:
+    """Refuses keys that are no names, which pydantic's patternProperties alone let pass."""
+    if isinstance(schema, dict):
+        if "patternProperties" in schema:
+            schema["additionalProperties"] = False
+        for value in schema.values():
+            _close(value)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from polysigma.plan.metadata import ParameterModel, ParameterValue
 
 
+MAX_NUMBER = 2**53
+
+
 def bind(
     parameters: Mapping[str, ParameterModel], overrides: Mapping[str, ParameterValue] | None = None
 ) -> dict[str, Scalar | tuple[Scalar, ...]]:
@@ -32,19 +35,26 @@ def bind(
             try:
                 value = _like(value, overrides.pop(name))
             except ValueError as error:
-                faults.append(Fault("parameter-type", f"{name}: {error}", None, place))
+                faults.append(
+                    Fault("parameter-type", f"{name}: {error}", f"the rule has {_shown(parameter.value)}", place)
+                )
                 continue
-        if isinstance(value, list):
-            if not value:
-                faults.append(Fault("parameter-type", f"{name}: an empty list matches nothing", None, place))
-            bound[name] = tuple(value)
-        else:
-            bound[name] = value
+        bound[name] = tuple(value) if isinstance(value, list) else value
+        if value == []:
+            faults.append(Fault("parameter-type", f"{name}: an empty list matches nothing", "name a value", place))
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, int | float) and not abs(item) <= MAX_NUMBER:
+                message = f"{name}: {item!r} is no number that every language holds exactly"
+                faults.append(Fault("parameter-type", message, f"at most {MAX_NUMBER}", place))
     for name in overrides:
         faults.append(Fault("unknown-parameter", f"there is no parameter {name!r}", near(name, parameters)))
     if faults:
         raise PlanError(*faults)
     return bound
+
+
+def _shown(value: ParameterValue) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _like(default: ParameterValue, value: ParameterValue) -> ParameterValue:
@@ -77,7 +87,7 @@ def _number(default: float, value: Scalar) -> int | float:
         number = float(value)
     except ValueError:
         raise ValueError(f"takes a number, not {value!r}") from None
-    if not abs(number) <= 2**53:
+    if not abs(number) <= MAX_NUMBER:
         raise ValueError(f"{value!r} is out of range")
     if number.is_integer():
         return int(number)

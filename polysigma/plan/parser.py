@@ -57,7 +57,10 @@ _FOREIGN = {
     "'": "this string has no closing quote (a quote inside is doubled: 'it''s')",
 }
 _MAX_DEPTH = 60
+_MAX_OPERATORS = 100
 _MAX_NUMBER = 2**53
+_VALUE = "a value is a column, a number, 'text', a :parameter or a function(...)"
+_IF = "if(condition, value, other value)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +98,18 @@ class _Parser:
         self.text = text
         self.path = path
         self.depth = 0
+        self.operators = 0
         self.tokens = self._tokens()
         self.index = 0
 
     def whole(self) -> Expression:
         if not self.text.strip():
-            self.fail("an expression is missing here", self.next)
+            self.fail("an expression is missing here", self.next, "write one, or leave its key out")
         expression = self.disjunction()
         if self.next.kind != "end":
-            hint = "put parentheses round one comparison" if self.next.text in _COMPARISONS else None
+            hint = "put `and`, `or` or an operator between two values"
+            if self.next.text in _COMPARISONS:
+                hint = "put parentheses round one comparison"
             if self.next.text.lower() in KEYWORDS and self.next.text not in KEYWORDS:
                 hint = f"keywords are lower case: {self.next.text.lower()}"
             elif self.next.text.lower() in {"like", "between", "contains", "matches"}:
@@ -175,21 +181,21 @@ class _Parser:
         token_value = self.next
         value = self.primary()
         if not isinstance(value, Constant) or value.value is None or (negative and isinstance(value.value, str | bool)):
-            self.fail("a list holds numbers and strings only", token_value if negative else token)
+            self.fail("a list holds numbers and strings only", token_value if negative else token, "x in (1, 2)")
         return -value.value if negative else value.value  # type: ignore[operator]
 
     def sum(self) -> Expression:
         left = self.product()
         while self.next.kind == "symbol" and self.next.text in {"+", "-"}:
             operator = self.advance()
-            left = Arithmetic(operator.text, left, self.product(), at=self.place(operator))  # type: ignore[arg-type]
+            left = self.arithmetic(operator, left, self.product())
         return left
 
     def product(self) -> Expression:
         left = self.unary()
         while self.next.kind == "symbol" and self.next.text in {"*", "/"}:
             operator = self.advance()
-            left = Arithmetic(operator.text, left, self.unary(), at=self.place(operator))  # type: ignore[arg-type]
+            left = self.arithmetic(operator, left, self.unary())
         return left
 
     def unary(self) -> Expression:
@@ -210,7 +216,9 @@ class _Parser:
             case "number":
                 number = float(token.text) if set(token.text) & set(".eE") else int(token.text)
                 if number > _MAX_NUMBER:
-                    self.fail("this number is larger than every language holds exactly", token)
+                    self.fail(
+                        "this number is larger than every language holds exactly", token, f"at most {_MAX_NUMBER}"
+                    )
                 return Constant(number, at=at)
             case "text":
                 return Constant(token.text[1:-1].replace("''", "'"), at=at)
@@ -226,7 +234,7 @@ class _Parser:
                 return self.word(token)
             case _:
                 found = "the end" if token.kind == "end" else repr(token.text)
-                self.fail(f"{found} stands where a value is expected", token)
+                self.fail(f"{found} stands where a value is expected", token, _VALUE)
 
     def word(self, token: _Token) -> Expression:
         at = self.place(token)
@@ -236,11 +244,11 @@ class _Parser:
             case "null":
                 self.fail("`null` is not a value", token, "write `x is null` or `x is not null`")
             case "if":
-                self.expect("(", "if(condition, value, other value)")
+                self.expect("(", _IF)
                 condition, value, otherwise = self.arguments(token, exactly=3)
                 return Case(((condition, value),), otherwise, at=at)
             case text if text in KEYWORDS:
-                self.fail(f"`{text}` stands where a value is expected", token)
+                self.fail(f"`{text}` stands where a value is expected", token, _VALUE)
         if self.accept("("):
             return Call(token.text, tuple(self.arguments(token)), at=at)
         return Column(token.text, at=at)
@@ -256,7 +264,7 @@ class _Parser:
                 self.expect(",", f"the arguments of {name.text} are not closed by a parenthesis")
         self.depth -= 1
         if exactly is not None and len(found) != exactly:
-            self.fail(f"{name.text} takes {exactly} arguments, not {len(found)}", name)
+            self.fail(f"{name.text} takes {exactly} arguments, not {len(found)}", name, _IF)
         return found
 
     # Tokens.
@@ -274,7 +282,7 @@ class _Parser:
 
     def unreadable(self, offset: int) -> NoReturn:
         two, one = self.text[offset : offset + 2], self.text[offset]
-        hint = _FOREIGN.get(two) or _FOREIGN.get(one)
+        hint = _FOREIGN.get(two) or _FOREIGN.get(one) or _VALUE
         self.fail(f"{two if two in _FOREIGN else one!r} cannot be read here", _Token("end", one, offset), hint)
 
     @property
@@ -303,7 +311,15 @@ class _Parser:
     def deeper(self, token: _Token) -> None:
         self.depth += 1
         if self.depth > _MAX_DEPTH:
-            self.fail(f"nests deeper than {_MAX_DEPTH} levels", token)
+            self.fail(f"nests deeper than {_MAX_DEPTH} levels", token, "split it over several `derive` columns")
+
+    def arithmetic(self, operator: _Token, left: Expression, right: Expression) -> Arithmetic:
+        """A chain of operators is a deep tree, too, which everything that reads it descends."""
+        self.operators += 1
+        if self.operators > _MAX_OPERATORS:
+            message = f"has more than {_MAX_OPERATORS} arithmetic operators"
+            self.fail(message, operator, "split it over several `derive` columns")
+        return Arithmetic(operator.text, left, right, at=self.place(operator))  # type: ignore[arg-type]
 
     def place(self, token: _Token) -> Place:
         before = self.text[: token.offset]

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from polysigma.plan.faults import Place
     from polysigma.plan.types import Type
 
+TIME_COLUMN = "EventTime"
+"""The canonical name, and on every platform the derived column, of an event's time."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepBase:

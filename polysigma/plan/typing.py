@@ -31,9 +31,10 @@ from polysigma.plan.expressions import (
     Regex,
     Scalar,
     TextMatch,
+    walk,
 )
 from polysigma.plan.faults import PlanError, fault
-from polysigma.plan.functions import FUNCTIONS, Function
+from polysigma.plan.functions import COMPARABLE, FUNCTIONS, Function
 from polysigma.plan.types import Type
 
 ParameterValues = Mapping[str, Scalar | tuple[Scalar, ...]]
@@ -81,6 +82,8 @@ def condition(expression: Expression, scope: Scope) -> Expression:
         raise fault(
             "type-mismatch", f"a condition is expected here, not {_named(typed.type)}", expression.at, "compare it"
         )
+    if isinstance(typed.expression, Column | Call | Case):
+        _refuse_display(expression, scope)
     return _as_atom(typed.expression)
 
 
@@ -97,15 +100,16 @@ def infer(expression: Expression, scope: Scope) -> Typed:
         case Parameter(name=name):
             bound = _parameter(name, scope, expression)
             if isinstance(bound, tuple):
-                raise fault("type-mismatch", f":{name} is a list; it can stand after `in` only", at)
+                raise fault("type-mismatch", f":{name} is a list; it can stand after `in` only", at, f"x in :{name}")
             return Typed(Constant(bound, at=at), type_of_constant(bound))
         case ListLiteral():
-            raise fault("type-mismatch", "a list can stand after `in` only", at)
+            raise fault("type-mismatch", "a list can stand after `in` only", at, "x in (1, 2)")
         case Arithmetic(operator=operator, left=left, right=right):
             first, second = infer(left, scope), infer(right, scope)
             for side, typed in ((left, first), (right, second)):
                 if typed.type is None or not typed.type.is_number:
-                    raise fault("type-mismatch", f"`{operator}` needs numbers, not {_named(typed.type)}", side.at or at)
+                    message = f"`{operator}` needs numbers, not {_named(typed.type)}"
+                    raise fault("type-mismatch", message, side.at or at, "calculate with columns that hold numbers")
             whole = operator != "/" and first.type is second.type is Type.INTEGER
             result = Arithmetic(operator, first.expression, second.expression, at=at)
             return Typed(result, Type.INTEGER if whole else Type.REAL)
@@ -166,14 +170,26 @@ def _as_atom(expression: Expression) -> Expression:
 def _compared(side: Expression, scope: Scope) -> Typed:
     typed = infer(side, scope)
     if typed.type is Type.LIST:
-        raise fault("type-mismatch", "a collected list is for display; it cannot be compared", side.at)
-    if (isinstance(side, Column) and side.name in scope.display_only) or (
-        isinstance(side, Call) and side.name == "round"
-    ):
-        raise fault(
-            "display-only", "a rounded or arbitrary value is for display only", side.at, "compare the exact value"
-        )
+        raise fault("type-mismatch", "a collected list is for display; it cannot be compared", side.at, "distinct(x)")
+    _refuse_display(side, scope)
     return typed
+
+
+def for_display(expression: Expression, display_only: frozenset[str]) -> Expression | None:
+    """The part of an expression that is rounded or arbitrary, so that nothing may depend on the value."""
+    for node in walk(expression):
+        if (isinstance(node, Call) and node.name == "round") or (
+            isinstance(node, Column) and node.name in display_only
+        ):
+            return node
+    return None
+
+
+def _refuse_display(expression: Expression, scope: Scope) -> None:
+    part = for_display(expression, scope.display_only)
+    if part is not None:
+        message = "a rounded or arbitrary value is for display only"
+        raise fault("display-only", message, part.at or expression.at, "compare the exact value")
 
 
 def _comparison(expression: Comparison, scope: Scope) -> Expression:
@@ -191,7 +207,8 @@ def _comparison(expression: Comparison, scope: Scope) -> Expression:
         if types <= {Type.TEXT, Type.ADDRESS}:
             return _text_equality(settled, left.type, right.type)
     elif types <= {Type.TEXT, Type.ADDRESS}:
-        raise fault("type-mismatch", f"texts have no order here; `{operator}` needs numbers or times", at)
+        message = f"texts have no order here; `{operator}` needs numbers or times"
+        raise fault("type-mismatch", message, at, "compare texts with `=`, `!=` or `in`")
     raise fault(
         "type-mismatch",
         f"{_named(left.type)} cannot be compared with {_named(right.type)}",
@@ -222,7 +239,8 @@ def _canonical(text: str, where: Expression) -> str:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        raise fault("type-mismatch", f"{text!r} is not an IP address", where.at) from None
+        message = f"{text!r} is not an IP address"
+        raise fault("type-mismatch", message, where.at, "'192.0.2.1' or '2001:db8::1'") from None
     mapped = getattr(address, "ipv4_mapped", None)
     return str(mapped or address)
 
@@ -265,7 +283,7 @@ def _call(expression: Call, scope: Scope) -> Typed:
     expected = _expected(function, len(typed))
     if len(typed) != len(expected):
         raise fault(
-            "wrong-arguments", f"{function.name} takes {len(expected)} arguments, not {len(typed)}", expression.at
+            "wrong-arguments", _wrong_count(function, len(expected), len(typed)), expression.at, _usage(function)
         )
     for argument, found, accepted in zip(expression.arguments, typed, expected, strict=True):
         if found.type not in accepted:
@@ -274,11 +292,27 @@ def _call(expression: Call, scope: Scope) -> Typed:
                 "type-mismatch",
                 f"{function.name} needs {names}, not {_named(found.type)}",
                 argument.at or expression.at,
+                _usage(function),
             )
     result = function.result
     if result is None:
         result = _common([found.type for found in typed], expression)
     return Typed(Call(function.name, tuple(found.expression for found in typed), at=expression.at), result)
+
+
+def _wrong_count(function: Function, wanted: int, given: int) -> str:
+    least = "at least " if function.variadic else ""
+    return f"{function.name} takes {least}{wanted} argument{'s' if wanted != 1 else ''}, not {given}"
+
+
+def _usage(function: Function) -> str:
+    """How a function is called, by the types of its arguments."""
+    kinds = [" or ".join(sorted(kind.value for kind in accepted)) for accepted in function.arguments]
+    kinds = [
+        "any value" if accepted == COMPARABLE else kind
+        for kind, accepted in zip(kinds, function.arguments, strict=True)
+    ]
+    return f"{function.name}({', '.join(kinds)}{', ...' if function.variadic else ''}): {function.meaning}"
 
 
 def _expected(function: Function, given: int) -> tuple[frozenset[Type], ...]:
@@ -295,7 +329,9 @@ def _common(types: list[Type | None], expression: Expression) -> Type | None:
     if found == {Type.TEXT, Type.ADDRESS}:
         return Type.TEXT
     names = ", ".join(sorted(found))
-    raise fault("type-mismatch", f"the values are of different types: {names}", expression.at)
+    raise fault(
+        "type-mismatch", f"the values are of different types: {names}", expression.at, "give values of one type"
+    )
 
 
 def _named(kind: Type | None) -> str:

@@ -1,0 +1,202 @@
+"""From pySigma rules and correlations to query text: one compiler; the targets are its small subclasses.
+
+pySigma rule -> pipeline -> expression -> plan on the platform's columns -> printer -> text
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from sigma.conversion.base import TextQueryBackend
+from sigma.conversion.state import ConversionState
+from sigma.correlations import SigmaCorrelationRule
+from sigma.exceptions import SigmaBackendError, SigmaError
+
+from .conditions import expression_of, unsupported
+from .options import Options, read_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sigma.collection import SigmaCollection
+    from sigma.processing.pipeline import ProcessingPipeline
+    from sigma.rule import SigmaRule
+
+    from .compiler import Compiled
+    from .printer import Printer
+    from .sources import BaseRule
+
+_EXPRESSION = "polysigma_expression"
+
+
+class PolysigmaBackend(TextQueryBackend):
+    """What the four targets share. Converts plain rules and correlations, with or without a `polysigma` map."""
+
+    requires_pipeline: ClassVar[bool] = True
+    formats: ClassVar[dict[str, str]] = {"default": "Plain query"}
+    correlation_methods: ClassVar[dict[str, str] | None] = {
+        "staged": "The steps of the rule's `polysigma` map; the plain Sigma correlation where it has none",
+        "portable": "The plain Sigma correlation, without the `polysigma` map",
+    }
+    default_correlation_method: ClassVar[str] = "staged"
+    dialects: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        processing_pipeline: ProcessingPipeline | None = None,
+        collect_errors: bool = False,  # noqa: FBT001, FBT002 (pySigma's signature)
+        **backend_options: Any,
+    ) -> None:
+        self.options: Options = read_options(backend_options, dialects=self.dialects)
+        super().__init__(processing_pipeline, collect_errors)
+        self.compiled: dict[int, Compiled] = {}
+        """What became of each rule that was converted, by the rule's identity (`id(rule)`)."""
+
+    def printer(self) -> Printer:
+        """The language's printer."""
+        raise NotImplementedError
+
+    def init_processing_pipeline(self, output_format: str | None = None) -> None:
+        """As pySigma's; and tells our pipelines that event filters and derived columns are printed here."""
+        from polysigma.platform import BACKEND_VARIABLE
+
+        super().init_processing_pipeline(output_format)
+        self.last_processing_pipeline.vars[BACKEND_VARIABLE] = self.identifier
+
+    identifier: ClassVar[str] = "polysigma"
+
+    def convert(
+        self,
+        rule_collection: SigmaCollection,
+        output_format: str | None = None,
+        correlation_method: str | None = None,
+        callback: Callable[..., Any] | None = None,
+    ) -> Any:
+        """As pySigma's, once the overrides of parameters are known to be meant for rules that are here."""
+        self._check_overrides(rule_collection)
+        return super().convert(rule_collection, output_format, correlation_method, callback)
+
+    def convert_condition(self, cond: Any, state: ConversionState) -> Any:
+        """The condition as an expression, kept in the state for correlations; text is made when it is finished."""
+        from .sources import column_types
+
+        if cond is None:
+            raise unsupported("the condition is empty: the pipeline dropped all of it")
+        platform, scope = self._claims()
+        types = column_types(platform, scope.tables)
+
+        def type_of(column: str) -> Any:
+            from polysigma.plan.types import Type
+
+            return types.get(column, Type.TEXT)
+
+        expression = expression_of(cond, type_of)
+        kept = cast("dict[str, Any]", state.processing_state)
+        kept[_EXPRESSION] = (expression, platform, scope)
+        return expression
+
+    def finish_query(self, rule: SigmaRule | SigmaCorrelationRule, query: Any, state: ConversionState) -> Any:
+        """The query's text; nothing for a rule that only a correlation asks for, which may be all that can be said."""
+        if isinstance(rule, SigmaCorrelationRule):
+            return query
+        if rule._backreferences and not rule._output:  # noqa: SLF001 (pySigma has no public name for it)
+            return ""
+        return self._print(rule, self._base_rule(rule, state), None)
+
+    def convert_correlation_rule(
+        self,
+        rule: SigmaCorrelationRule,
+        output_format: str | None = None,
+        method: str | None = None,
+        callback: Callable[..., Any] | None = None,
+    ) -> list[Any]:
+        """The correlation's query, in a list; an empty list where only another correlation asks for it.
+
+        The pipeline is not applied to the correlation: names are mapped where the plan is lowered, which also works
+        where a pipeline changes the log source.
+        """
+        method = method or self.default_correlation_method
+        output_format = output_format or self.default_format
+        try:
+            if self.correlation_methods is None or method not in self.correlation_methods:
+                raise SigmaBackendError(f"there is no correlation method {method!r}")
+            state = ConversionState()
+            query = self._print(rule, None, method) if rule._output else None  # noqa: SLF001
+            if callback is not None:
+                query = callback(rule, output_format, 0, query, query)
+            queries = [] if query is None else [self.finalize_query(rule, query, 0, state, output_format)]
+            rule.set_conversion_result(queries)
+            rule.set_conversion_states([state])
+        except SigmaError as error:
+            if not self.collect_errors:
+                raise
+            self.errors.append((rule, error))  # type: ignore[arg-type]
+            return []
+        return queries
+
+    def finalize_query(
+        self,
+        rule: Any,
+        query: Any,
+        index: int,  # noqa: ARG002 (pySigma's signature)
+        state: ConversionState,  # noqa: ARG002
+        output_format: str,
+    ) -> Any:
+        """The text as it is, but for a postprocessing that the user's own pipeline asks for."""
+        if output_format not in self.formats:
+            raise SigmaBackendError(f"there is no output format {output_format!r}; known: {', '.join(self.formats)}")
+        return self.last_processing_pipeline.postprocess_query(rule, query)
+
+    def base_rules(self, rule: SigmaRule) -> list[BaseRule]:
+        """A converted base rule's conditions on the platform's columns, one for each condition."""
+        return [self._base_rule(rule, state) for state in rule.get_conversion_states()]
+
+    def _base_rule(self, rule: SigmaRule, state: ConversionState) -> BaseRule:
+        from .sources import BaseRule
+
+        expression, platform, scope = state.processing_state[_EXPRESSION]
+        return BaseRule(rule.name or str(rule.id or rule.title), expression, platform, scope)
+
+    def _print(self, rule: SigmaRule | SigmaCorrelationRule, base: BaseRule | None, method: str | None) -> str:
+        from .compiler import Compiler
+
+        compiler = Compiler(self)
+        compiled = compiler.plain(rule, base) if base is not None else compiler.correlation(rule, method)  # type: ignore[arg-type]
+        self.compiled[id(rule)] = compiled
+        return compiled.query
+
+    def _claims(self) -> Any:
+        from polysigma.platform import PIPELINE_VARIABLE, SCOPE_STATE
+
+        pipeline = self.last_processing_pipeline
+        platform, scope = pipeline.vars.get(PIPELINE_VARIABLE), pipeline.state.get(SCOPE_STATE)
+        if platform is None or scope is None:
+            raise unsupported(
+                "no pipeline of Polysigma's took part, so neither event filter nor schema is known: "
+                f"add one of ours (sigma list pipelines), such as -p {self.example_pipeline}"
+            )
+        if self.identifier not in platform.targets:
+            raise unsupported(
+                f"the pipeline {platform.id} serves {' and '.join(platform.targets)}, not {self.identifier}"
+            )
+        return platform, scope
+
+    example_pipeline: ClassVar[str] = "falcon"
+
+    def _check_overrides(self, collection: SigmaCollection) -> None:
+        """An override must be meant for a rule that is here, and a bare name for one rule only."""
+        if not self.options.overrides:
+            return
+        parameters = {
+            rule.name or str(rule.id): set((rule.custom_attributes.get("polysigma") or {}).get("parameters") or {})
+            for rule in collection.rules
+            if isinstance(rule.custom_attributes.get("polysigma"), dict)
+        }
+        for rule_name, settings in self.options.overrides.items():
+            for name in settings:
+                owners = [owner for owner, names in parameters.items() if name in names and rule_name in {"", owner}]
+                wanted = f"{rule_name}.{name}" if rule_name else name
+                if not owners:
+                    raise SigmaBackendError(f"set={wanted}: no rule here has this parameter")
+                if len(owners) > 1:
+                    raise SigmaBackendError(f"set={wanted}: several rules have it ({', '.join(owners)}); name the rule")

@@ -1,0 +1,335 @@
+"""CQL, the query language of CrowdStrike LogScale and Falcon Next-Gen SIEM."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, assert_never
+
+from polysigma.plan.durations import format_duration
+from polysigma.plan.expressions import (
+    Column,
+    Comparison,
+    Expression,
+    In,
+    InNetwork,
+    Regex,
+    TextMatch,
+    columns,
+    conjuncts,
+    walk,
+)
+from polysigma.plan.simplify import simplify
+from polysigma.plan.steps import (
+    TIME_COLUMN,
+    Annotate,
+    Bucket,
+    Derive,
+    Group,
+    Measure,
+    Plan,
+    Score,
+    Select,
+    Sort,
+    Source,
+    Step,
+    Take,
+    Where,
+)
+from polysigma.plan.types import Type
+
+from .backend import PolysigmaBackend
+from .conditions import unsupported
+from .correlations import RULE_COLUMN
+from .logscale_filters import Filters, field_name, quoted
+from .logscale_values import Values
+from .printer import Job, Printer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_GROUPS = 1_000_000
+"""`groupBy(limit=max)`; beyond it LogScale marks the result as incomplete (documentation of groupBy)."""
+MAX_ROWS = 20_000
+"""The most rows that `table` and `sort` keep (documentation of table)."""
+_BUCKET_FORMATS = {60: "%Y-%m-%dT%H:%M:00Z", 3600: "%Y-%m-%dT%H:00:00Z", 86400: "%Y-%m-%dT00:00:00Z"}
+_ANCHORS = ((86400, "d"), (3600, "h"), (60, "m"))
+_SIMPLE = {"sum": "sum", "min": "min", "max": "max", "avg": "avg", "stdev": "stdDev"}
+
+
+class LogScalePrinter(Printer):
+    """Prints plans as CQL, one step a line."""
+
+    def print(self, job: Job) -> str:
+        return self.head(job.header) + _Query(job).text()
+
+    def losses(self, plan: Plan) -> tuple[str, ...]:
+        found = []
+        groups = [step for step in plan.steps if isinstance(step, Group) and step.by]
+        if groups:
+            found.append(
+                f"exact up to {MAX_GROUPS:,} combinations of {', '.join(groups[0].by)}; "
+                "LogScale warns that the result is incomplete beyond"
+            )
+            found.append(f"shows at most {MAX_ROWS:,} rows, the limit of table()")
+        for step in groups:
+            for measure in step.measures:
+                if measure.function in {"distinct", "distinct_if"}:
+                    found.append(f"{measure.name} is LogScale's estimate of a distinct count, within 2 %")
+                elif measure.function in {"median", "percentile"}:
+                    found.append(f"{measure.name} is LogScale's estimate of a percentile")
+        bucket = next((step for step in plan.steps if isinstance(step, Bucket)), None)
+        if bucket and bucket.seconds not in _BUCKET_FORMATS:
+            width = format_duration(bucket.seconds)
+            found.append(f"a hunt can end inside a bucket of {width}, which then counts only its part")
+        if len(plan.sources) > 1:
+            found.append("an event that several of the rules match counts for the first of them only")
+        return tuple(found)
+
+
+class _Query:
+    """One query in the making."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.plan = job.plan
+        self.types: dict[str, Type] = {}
+        self.flags: set[str] = set()
+        self.values = Values()
+        self.filters = Filters(self.types.get, self.flags, self.values.temporary)
+        self.values.filters = self.filters
+        self.lines: list[str] = []
+
+    def text(self) -> str:
+        plan = self.plan
+        if plan.window is not None and self.job.form == "hunt":
+            self.lines.append(self._interval(plan.window))
+        if len(plan.sources) == 1:
+            self.lines += self._source(plan.sources[0])
+        else:
+            self.lines.append(self._sources(plan.sources))
+        self._steps(plan.steps)
+        if plan.window is not None:
+            self.lines.append(self._table())
+        return "\n".join(f"| {line}" if number else line for number, line in enumerate(self.lines)) + "\n"
+
+    def _interval(self, window: int) -> str:
+        """The window in the query; it must stand first. Anchored, so that it ends on a bucket's edge."""
+        bucket = next((step.seconds for step in self.plan.steps if isinstance(step, Bucket)), None)
+        every = bucket or (self.plan.schedule.every if self.plan.schedule else 60)
+        anchor = next((unit for size, unit in _ANCHORS if every % size == 0 and window % size == 0), "s")
+        return f'setTimeInterval(start="{format_duration(window)}@{anchor}", end="now@{anchor}", timezone="UTC")'
+
+    def _sources(self, sources: tuple[Source, ...]) -> str:
+        branches = []
+        for source in sources:
+            steps = [*self._source(source), f"{RULE_COLUMN} := {quoted(source.rule)}"]
+            branches.append(" | ".join(steps))
+        self.types[RULE_COLUMN] = Type.TEXT
+        return "case {\n    " + ";\n    ".join(branches) + ";\n  }"
+
+    def _source(self, source: Source) -> list[str]:
+        """Tags first, then what needs no computed field, cheapest first; then computed fields, and what needs them."""
+        self.types.update(source.types)
+        derived = {name for name, _ in source.derived}
+        parts = conjuncts(simplify(source.condition))
+        plain = [part for part in parts if not derived & set(columns(part))]
+        rest = [part for part in parts if part not in plain]
+        lines = [step for part in (*source.event, *sorted(plain, key=_cost)) for step in self.filters.steps(part)]
+        needed = {column for part in rest for column in columns(part)}
+        early = _closure(needed, dict(source.derived))
+        lines += self._derive([item for item in source.derived if item[0] in early], source.types)
+        lines += [step for part in sorted(rest, key=_cost) for step in self.filters.steps(part)]
+        if self.plan.steps:
+            lines += self._derive([item for item in source.derived if item[0] not in early], source.types)
+        return lines or ["*"]
+
+    def _derive(self, items: list[tuple[str, Expression]], types: Mapping[str, Type]) -> list[str]:
+        from polysigma.plan.typing import Scope, infer
+
+        lines = []
+        for name, expression in items:
+            lines += self.values.assign(name, expression)
+            known = {**types, **self.types}
+            if all(column in known for column in columns(expression)):
+                self._typed(name, infer(expression, Scope(known, {})).type, own=True)
+        return lines
+
+    def _typed(self, name: str, kind: Type | None, *, own: bool) -> None:
+        self.types[name] = kind or Type.TEXT
+        if kind is Type.BOOLEAN and own:
+            self.flags.add(name)
+
+    def _steps(self, steps: tuple[Step, ...]) -> None:
+        from polysigma.plan.scope import columns_after
+
+        for step in steps:
+            match step:
+                case Bucket():
+                    self.lines += self._bucket(step)
+                case Group(by=by, measures=measures):
+                    self._group(by, measures)
+                case Annotate():
+                    raise unsupported("annotate is not printed for LogScale yet")
+                case Where(condition=condition):
+                    for part in conjuncts(simplify(condition)):
+                        self.lines += self.filters.steps(part)
+                case Derive(columns=items):
+                    self.lines += self._derive(list(items), self.types)
+                case Score(name=name, cases=cases):
+                    self.lines += self.values.score(name, cases)
+                case Select() | Sort() | Take():
+                    pass  # the table at the end shows, orders and limits
+                case _:
+                    assert_never(step)
+            after = columns_after((step,), self.types)
+            self.types.clear()
+            self.types.update(after)
+
+    def _bucket(self, step: Bucket) -> list[str]:
+        name, time = field_name(step.name), TIME_COLUMN
+        if step.seconds in _BUCKET_FORMATS:
+            return [f'{name} := formatTime("{_BUCKET_FORMATS[step.seconds]}", field={time}, timezone="UTC")']
+        width = step.seconds * 1000
+        return [f"{name} := {time} / {width}", f"round({name}, how=floor)", f"{name} := {name} * {width}"]
+
+    def _group(self, by: tuple[str, ...], measures: tuple[Measure, ...]) -> None:
+        before: list[str] = []
+        functions: list[str] = []
+        renames: dict[str, str] = {}
+        taken = set(by)
+        for measure in measures:
+            function, output = self._measure(measure, before, taken)
+            functions.append(function)
+            if output != measure.name:
+                renames[output] = measure.name
+            taken.add(output)
+        listed = ",\n      ".join(functions)
+        self.lines += before
+        if by:
+            keys = ", ".join(field_name(name) for name in by)
+            self.lines.append(f"groupBy([{keys}], limit=max, function=[\n      {listed}\n    ])")
+        else:
+            self.lines.append(f"stats([\n      {listed}\n    ])")
+        for old, new in renames.items():
+            self.lines.append(f"rename(field={field_name(old)}, as={field_name(new)})")
+        self.values.never_zero = {
+            field_name(measure.name) for measure in measures if measure.function == "count" and by
+        }
+        self.flags.clear()
+
+    def _measure(self, measure: Measure, before: list[str], taken: set[str]) -> tuple[str, str]:
+        """A measure's function, and the field that it leaves; steps that must come first go to `before`."""
+        name = field_name(measure.name)
+        function, source = measure.function, None
+        if measure.value is not None:
+            source = self._source_field(measure, before)
+        match function:
+            case "count":
+                return f"count(as={name})", measure.name
+            case "count_if":
+                assert measure.condition is not None
+                field, steps = self.values.temporary(measure.condition)
+                before += steps
+                return f"sum({field}, as={name})", measure.name
+            case "distinct" | "distinct_if":
+                return f"count({source}, distinct=true, as={name})", measure.name
+            case "sum" | "min" | "max" | "avg" | "stdev":
+                return f"{_SIMPLE[function]}({source}, as={name})", measure.name
+            case "median" | "percentile":
+                percent = 50 if function == "median" else measure.constant
+                return f"percentile({source}, percentiles=[{percent}], as={name})", f"{measure.name}_{percent}"
+            case "collect" | "any_value" | "first" | "last":
+                assert source is not None
+                if source in taken and source != name:
+                    # These functions have no `as`: two of them over one field would overwrite each other.
+                    before.append(f"{name} := {source}")
+                    source = name
+                calls = {
+                    "collect": f"collect([{source}], limit={measure.constant})",
+                    "any_value": f"selectLast([{source}])",
+                    "first": f"selectFromMin({TIME_COLUMN}, include=[{source}])",
+                    "last": f"selectFromMax({TIME_COLUMN}, include=[{source}])",
+                }
+                return calls[function], _unquoted(source)
+            case _:
+                raise unsupported(f"the measure {function} has no counterpart in LogScale")
+
+    def _source_field(self, measure: Measure, before: list[str]) -> str:
+        assert measure.value is not None
+        value: Expression = measure.value
+        if measure.condition is not None:
+            self.values.temporaries += 1
+            field = f"_t{self.values.temporaries}"
+            test = " | ".join(self.filters.steps(measure.condition))
+            copy = " | ".join(self.values.assign(field, value))
+            before.append(f"case {{\n    {test} | {copy};\n    *;\n  }}")
+            return field
+        if isinstance(value, Column):
+            return field_name(value.name)
+        field, steps = self.values.temporary(value)
+        before += steps
+        return field
+
+    def _table(self) -> str:
+        """Shows and orders at once: `table` orders by time of its own accord, so a `sort` before it would be lost."""
+        order: tuple[tuple[str, bool], ...] = ()
+        limit = MAX_ROWS
+        for step in self.plan.steps:
+            if isinstance(step, Sort):
+                order = step.columns
+            elif isinstance(step, Take):
+                limit = min(step.count, MAX_ROWS)
+            elif isinstance(step, Group):
+                order = ()
+        shown = list(dict.fromkeys(column for output in self.plan.outputs for column in output.columns))
+        order = order or tuple((name, False) for name in shown[:1])
+        listed = ", ".join(field_name(name) for name in shown)
+        by = ", ".join(field_name(name) for name, _ in order)
+        directions = ", ".join("desc" if down else "asc" for _, down in order)
+        return f"table([{listed}],\n    sortby=[{by}], order=[{directions}], limit={limit})"
+
+
+def _closure(names: set[str], derived: dict[str, Expression]) -> set[str]:
+    """The derived columns among `names`, and those that they are made of."""
+    found: set[str] = set()
+    queue = [name for name in names if name in derived]
+    while queue:
+        name = queue.pop()
+        if name not in found:
+            found.add(name)
+            queue += [column for column in columns(derived[name]) if column in derived]
+    return found
+
+
+def _cost(part: Expression) -> int:
+    """The order of filters: plain comparisons, lists, networks, then what needs a regular expression."""
+    costs = [0]
+    for node in walk(part):
+        match node:
+            case Comparison():
+                costs.append(1)
+            case In():
+                costs.append(2)
+            case InNetwork():
+                costs.append(3)
+            case TextMatch():
+                costs.append(4)
+            case Regex():
+                costs.append(5)
+            case _:
+                pass
+    return max(costs)
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('\\"', '"').replace("\\\\", "\\") if name.startswith('"') else name
+
+
+class LogScaleBackend(PolysigmaBackend):
+    """CrowdStrike LogScale and Falcon Next-Gen SIEM: plain rules and staged correlations."""
+
+    name: ClassVar[str] = "CrowdStrike LogScale and Falcon Next-Gen SIEM (CQL)"
+    identifier: ClassVar[str] = "logscale"
+    example_pipeline: ClassVar[str] = "falcon"
+
+    def printer(self) -> Printer:
+        return LogScalePrinter()

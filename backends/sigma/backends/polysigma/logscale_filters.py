@@ -1,0 +1,280 @@
+"""Conditions as CQL: the filter grammar where it reaches, `case` where function calls stand under `or`.
+
+CQL facts this rests on (LogScale documentation, "Query Filters", "Grammar Subset", "Conditional Evaluation"): OR binds
+tighter than AND; a filter has no function call as an operand; every comparison on a missing field fails except `!=`;
+a negated call passes events that lack the field; a `case` without a `*` clause drops what no clause matches.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+from polysigma.plan.expressions import (
+    FALSE,
+    TRUE,
+    And,
+    Arithmetic,
+    Call,
+    Case,
+    Column,
+    Comparison,
+    Constant,
+    Exists,
+    Expression,
+    In,
+    InNetwork,
+    ListLiteral,
+    Not,
+    Or,
+    Parameter,
+    Regex,
+    Scalar,
+    TextMatch,
+    Wildcard,
+)
+from polysigma.plan.types import Type
+
+from .conditions import unsupported
+from .regexes import RegexDialect, escaped, translate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CQL_REGEX = RegexDialect("LogScale", lookahead=True, lazy=False, escape="/")
+_PLAIN_NAME = re.compile(r"[#%&.0-9@A-Z\\^_a-z]+(\[\d+\])?")
+_PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_KEYWORDS = frozenset({"and", "or", "not", "true", "false", "like", "case", "match", "in"})
+
+
+def quoted(text: str) -> str:
+    """A double-quoted string. Raises for text that no string can hold."""
+    if re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]", text):
+        raise unsupported(f"the control character in {text!r} cannot stand in a LogScale string")
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def field_name(name: str) -> str:
+    """A field's name, quoted where its characters need it."""
+    return name if _PLAIN_NAME.fullmatch(name) and name.lower() not in _KEYWORDS else quoted(name)
+
+
+def value(item: Scalar) -> str:
+    """A value right of `=`, or in a list."""
+    if isinstance(item, bool):
+        return str(item).lower()
+    if isinstance(item, int | float):
+        return repr(item)
+    plain = _PLAIN_WORD.fullmatch(item) and item.lower() not in _KEYWORDS
+    return item if plain else quoted(item)
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """A test as CQL: `text` holds if the test does, `negated` if it does not. A call cannot stand inside a filter."""
+
+    text: str
+    negated: str
+    is_call: bool = False
+
+
+class Filters:
+    """Prints conditions. `hoist` stores the value of an expression in a field and gives the field's name and steps."""
+
+    def __init__(
+        self, types: Callable[[str], Type | None], flags: set[str], hoist: Callable[[Expression], tuple[str, list[str]]]
+    ) -> None:
+        self.types = types
+        self.flags = flags
+        """The boolean columns that the query itself made: 1 or 0."""
+        self.hoist = hoist
+
+    def steps(self, condition: Expression) -> list[str]:
+        """A condition as the steps of a pipeline, all of which must let an event pass; none for TRUE."""
+        return self._steps(condition, negate=False)
+
+    def _steps(self, node: Expression, *, negate: bool) -> list[str]:
+        match node:
+            case Not(item=item):
+                return self._steps(item, negate=not negate)
+            case And(items=items) if not negate:
+                return [step for item in items for step in self._steps(item, negate=False)]
+            case Or(items=items) if negate:
+                return [step for item in items for step in self._steps(item, negate=True)]
+            case And(items=items) | Or(items=items):
+                text = self._filter(node, negate=negate)
+                if text is not None:
+                    return [text]
+                branches = [" | ".join(self._steps(item, negate=negate)) for item in items]
+                return ["case {\n    " + ";\n    ".join(branches) + ";\n  }"]
+            case Constant() if node in (TRUE, FALSE):
+                return [] if (node == TRUE) is not negate else ["false"]
+            case _:
+                prepared, atom = self._prepared(node, standalone=True)
+                return [*prepared, atom.negated if negate else atom.text]
+
+    def _filter(self, node: Expression, *, negate: bool) -> str | None:
+        """A condition inside the filter grammar, in parentheses where it has several parts; None if it needs calls."""
+        match node:
+            case Not(item=item):
+                return self._filter(item, negate=not negate)
+            case And(items=items) | Or(items=items):
+                parts = [self._filter(item, negate=negate) for item in items]
+                if any(part is None for part in parts):
+                    return None
+                word = " and " if isinstance(node, And) is not negate else " or "
+                return f"({word.join(part for part in parts if part)})"
+            case Constant():
+                return None
+            case _:
+                prepared, atom = self._prepared(node, standalone=False)
+                return None if atom.is_call or prepared else (atom.negated if negate else atom.text)
+
+    def _prepared(self, node: Expression, *, standalone: bool) -> tuple[list[str], Atom]:
+        """The steps that an atom needs before it, and the atom."""
+        match node:
+            case Comparison(operator=operator, left=left, right=right):
+                if not isinstance(right, Constant):
+                    return self._comparison_of_two(node, left, right)
+                name, prepared = self._column(left)
+                return prepared, self._comparison(name, operator, right.value)
+            case In(item=item, choices=choices, cased=cased):
+                name, prepared = self._column(item)
+                assert isinstance(choices, ListLiteral)
+                return prepared, self._membership(name, choices.items, cased=cased, standalone=standalone)
+            case TextMatch(item=item, parts=parts, cased=cased):
+                name, prepared = self._column(item)
+                return prepared, self._text(name, [parts], cased=cased)
+            case Regex(item=item, pattern=pattern, flags=flags):
+                name, prepared = self._column(item)
+                if pattern == "":
+                    return prepared, Atom(f"{name}=*", f"{name}!=*")
+                letters = "".join(sorted({"i": "i", "m": "m", "s": "d"}[flag] for flag in flags))
+                body = f"/{translate(pattern, CQL_REGEX)}/{letters}"
+                return prepared, Atom(f"{name}={body}", f"{name}!={body}")
+            case InNetwork(item=item, networks=networks):
+                name, prepared = self._column(item)
+                listed = ", ".join(quoted(network) for network in networks)
+                subnet = f"[{listed}]" if len(networks) > 1 else listed
+                call = f"cidr({name}, subnet={subnet})"
+                return prepared, Atom(call, f"!{call}", is_call=True)
+            case Exists(item=item):
+                name, prepared = self._column(item)
+                return prepared, self._exists(name, item)
+            case (
+                And()
+                | Or()
+                | Not()
+                | Constant()
+                | Column()
+                | ListLiteral()
+                | Parameter()
+                | Arithmetic()
+                | Call()
+                | Case()
+            ):
+                raise TypeError(f"not a test: {node!r}")
+            case _:
+                assert_never(node)
+
+    def _column(self, item: Expression) -> tuple[str, list[str]]:
+        if isinstance(item, Column):
+            return field_name(item.name), []
+        name, steps = self.hoist(item)
+        return field_name(name), steps
+
+    def _exists(self, name: str, item: Expression) -> Atom:
+        kind = self.types(item.name) if isinstance(item, Column) else None
+        if kind is Type.TEXT or kind is None:
+            # Text can be there and empty, which counts as missing.
+            return Atom(f'({name}=* and {name}!="")', f'({name}!=* or {name}="")')
+        return Atom(f"{name}=*", f"{name}!=*")
+
+    def _comparison(self, name: str, operator: str, constant: Scalar | None) -> Atom:
+        if isinstance(constant, bool):
+            if name in self.flags:
+                return Atom(f"{name}={int(constant)}", f"{name}!={int(constant)}")
+            return self._text(name, [(str(constant).lower(),)], cased=False)
+        assert isinstance(constant, int | float)
+        text = value(constant)
+        if operator == "=":
+            return Atom(f"{name}={text}", f"{name}!={text}")
+        if operator == "!=":
+            return Atom(f"({name}=* and {name}!={text})", f"({name}!=* or {name}={text})")
+        # The opposite of > is not <=: an event without the field must pass.
+        return Atom(f"{name} {operator} {text}", f"not ({name} {operator} {text})")
+
+    def _comparison_of_two(self, node: Comparison, left: Expression, right: Expression) -> tuple[list[str], Atom]:
+        (first, before), (second, after) = self._column(left), self._column(right)
+        operator = {"=": "=="}.get(node.operator, node.operator)
+        kinds = [self.types(side.name) for side in (left, right) if isinstance(side, Column)]
+        numeric = all(kind is None or kind.is_number or kind is Type.TIME for kind in kinds)
+        if numeric or node.cased:
+            call = f"test({_operand(first)} {operator} {_operand(second)})"
+        else:
+            call = f"test(lower({first}) {operator} lower({second}))"
+        return [*before, *after], Atom(call, f"!{call}", is_call=True)
+
+    def _membership(self, name: str, items: tuple[Scalar, ...], *, cased: bool, standalone: bool) -> Atom:
+        texts = [item for item in items if isinstance(item, str)]
+        exact = cased or not any(_has_case(text) for text in texts)
+        starred = any("*" in text or _has_control(text) for text in texts)
+        if texts and (starred or (not exact and not standalone) or len(texts) == 1):
+            return self._text(name, [(text,) for text in texts], cased=cased)
+        listed = ", ".join(value(item) for item in items)
+        if len(items) == 1:
+            return Atom(f"{name}={listed}", f"{name}!={listed}")
+        if standalone and not name.startswith("#"):
+            ignore = "" if exact else ", ignoreCase=true"
+            call = f"in({name}, values=[{listed}]{ignore})"
+            return Atom(call, f"!{call}", is_call=True)
+        return Atom(
+            "(" + " or ".join(f"{name}={value(item)}" for item in items) + ")",
+            "(" + " and ".join(f"{name}!={value(item)}" for item in items) + ")",
+        )
+
+    def _text(self, name: str, patterns: list[tuple[str | Wildcard, ...]], *, cased: bool) -> Atom:
+        """A whole-value match: plain equality where case cannot matter, else one regular expression for all."""
+        literal = [part for parts in patterns for part in parts if isinstance(part, str)]
+        exact = cased or not any(_has_case(text) for text in literal)
+        special = any("*" in text or _has_control(text) for text in literal)
+        one = any(part is Wildcard.ONE for parts in patterns for part in parts)
+        if exact and not special and not one and len(patterns) == 1:
+            glob = "".join("*" if isinstance(part, Wildcard) else part for part in patterns[0])
+            text = quoted(glob) if "*" in glob else value(glob)
+            return Atom(f"{name}={text}", f"{name}!={text}")
+        flags = ("" if exact else "i") + (
+            "d" if any(isinstance(p, Wildcard) for parts in patterns for p in parts[1:-1]) or one else ""
+        )
+        if len(patterns) == 1:
+            body = _anchored(patterns[0])
+        else:
+            body = "^(?:" + "|".join(_body(parts) for parts in patterns) + ")$"
+        return Atom(f"{name}=/{body}/{flags}", f"{name}!=/{body}/{flags}")
+
+
+def _operand(name: str) -> str:
+    """A field inside an expression, where a quoted word is a string."""
+    return f"getField({name})" if name.startswith('"') else name
+
+
+def _anchored(parts: tuple[str | Wildcard, ...]) -> str:
+    """The pattern without `.*` at its ends, which say the same as no anchor."""
+    start = "" if parts[0] is Wildcard.ANY else "^"
+    end = "" if parts[-1] is Wildcard.ANY else "$"
+    inner = parts[parts[0] is Wildcard.ANY : len(parts) - (parts[-1] is Wildcard.ANY)]
+    return start + _body(inner) + end
+
+
+def _body(parts: tuple[str | Wildcard, ...]) -> str:
+    wild = {Wildcard.ANY: ".*", Wildcard.ONE: "."}
+    return "".join(wild[part] if isinstance(part, Wildcard) else escaped(part, CQL_REGEX) for part in parts)
+
+
+def _has_case(text: str) -> bool:
+    return text.lower() != text.upper()
+
+
+def _has_control(text: str) -> bool:
+    return bool(re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", text))

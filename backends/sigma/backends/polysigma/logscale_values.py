@@ -1,0 +1,217 @@
+"""Computed fields as CQL: an expression becomes the steps that store its value in a field.
+
+CQL facts this rests on (LogScale documentation, "Expressions", functions coalesce, format, formatTime, replace, round):
+an expression has no `and`, `or` or regular expression and its equality is `==`; a missing operand makes the result
+missing; most functions take field names, not expressions, so what they work on is stored first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from polysigma.plan.expressions import (
+    And,
+    Arithmetic,
+    Call,
+    Case,
+    Column,
+    Comparison,
+    Constant,
+    Exists,
+    Expression,
+    In,
+    InNetwork,
+    ListLiteral,
+    Not,
+    Or,
+    Parameter,
+    Regex,
+    TextMatch,
+)
+
+from .conditions import unsupported
+from .logscale_filters import field_name, quoted, value
+
+if TYPE_CHECKING:
+    from .logscale_filters import Filters
+
+_MAPPED = "^::[fF]{4}:([0-9]+[.][0-9]+[.][0-9]+[.][0-9]+)$"
+"""An IPv4 address written as IPv6 (RFC 4291, 2.5.5.2), in the usual dotted form."""
+
+
+class Values:
+    """Prints computed fields. One for each query, so that temporary fields have names of their own."""
+
+    def __init__(self) -> None:
+        self.filters: Filters
+        self.temporaries = 0
+        self.never_zero: set[str] = set()
+        """Columns that cannot be 0, as a count of rows in a group."""
+
+    def temporary(self, item: Expression) -> tuple[str, list[str]]:
+        """A new field with the value of an expression: its name, and the steps."""
+        self.temporaries += 1
+        name = f"_t{self.temporaries}"
+        return name, self.assign(name, item)
+
+    def assign(self, name: str, item: Expression) -> list[str]:
+        """The steps that store the value of an expression in a field that does not exist yet."""
+        target = field_name(name)
+        match item:
+            case Comparison() | And() | Or() | Not() | In() | TextMatch() | Regex() | InNetwork() | Exists():
+                test = " | ".join(self.filters.steps(item))
+                return [self._case([f"{test} | {target} := 1", f"* | {target} := 0"])]
+            case Case(branches=branches, otherwise=otherwise):
+                return [self._case([*self._branches(name, branches), self._last(name, otherwise)])]
+            case Arithmetic():
+                return self._arithmetic(name, item)
+            case Call():
+                return self._call(name, item)
+            case Column(name=column):
+                return [f"{target} := {_read(column)}"]
+            case Constant(value=None):
+                return []
+            case Constant(value=constant):
+                assert constant is not None
+                text = quoted(constant) if isinstance(constant, str) else value(constant + 0)
+                return [f"{target} := {text}"]
+            case ListLiteral() | Parameter():
+                raise TypeError(f"not a value: {item!r}")
+            case _:
+                assert_never(item)
+
+    def score(self, name: str, cases: tuple[tuple[int, Expression], ...]) -> list[str]:
+        """The points of the first case that holds, else 0."""
+        target = field_name(name)
+        branches = []
+        for points, condition in cases:
+            test = " | ".join(self.filters.steps(condition)) or "*"
+            branches.append(f"{test} | {target} := {points}")
+        return [self._case([*branches, f"* | {target} := 0"])]
+
+    def _branches(self, name: str, branches: tuple[tuple[Expression, Expression], ...]) -> list[str]:
+        done = []
+        for condition, result in branches:
+            steps = [*(self.filters.steps(condition) or ["*"]), *self.assign(name, result)]
+            done.append(" | ".join(steps))
+        return done
+
+    def _last(self, name: str, otherwise: Expression) -> str:
+        return " | ".join(["*", *self.assign(name, otherwise)])
+
+    def _case(self, branches: list[str]) -> str:
+        return "case {\n    " + ";\n    ".join(branches) + ";\n  }"
+
+    def _arithmetic(self, name: str, item: Arithmetic) -> list[str]:
+        before: list[str] = []
+        divisors: list[str] = []
+        text = self._operation(item, before, divisors)
+        assignment = f"{field_name(name)} := {text}"
+        if not divisors:
+            return [*before, assignment]
+        # Without the guard a division by zero would leave what LogScale makes of it; the plan wants a missing value.
+        guard = " | ".join(f"{divisor}!=0" for divisor in divisors)
+        return [*before, self._case([f"{guard} | {assignment}", "*"])]
+
+    def _operation(self, item: Expression, before: list[str], divisors: list[str]) -> str:
+        """An expression's text; steps that must come first go to `before`, fields that must not be 0 to `divisors`."""
+        match item:
+            case Arithmetic(operator=operator, left=left, right=right):
+                first, second = self._operand(left, before, divisors), self._operand(right, before, divisors)
+                if operator == "/":
+                    if not isinstance(right, Column | Constant):
+                        second, steps = self.temporary(right)
+                        before += steps
+                    if isinstance(right, Constant) and right.value == 0:
+                        raise unsupported("a division by the constant 0")
+                    if not isinstance(right, Constant) and second not in self.never_zero:
+                        divisors.append(second)
+                return f"{first} {operator} {second}"
+            case Column(name=column):
+                return _read(column)
+            case Constant(value=bool() | int() | float() as number):
+                return value(number)
+            case _:
+                name, steps = self.temporary(item)
+                before += steps
+                return name
+
+    def _operand(self, item: Expression, before: list[str], divisors: list[str]) -> str:
+        text = self._operation(item, before, divisors)
+        return f"({text})" if isinstance(item, Arithmetic) else text
+
+    def _field(self, item: Expression) -> tuple[str, list[str]]:
+        """An expression as a field, for functions that take field names."""
+        if isinstance(item, Column):
+            return field_name(item.name), []
+        name, steps = self.temporary(item)
+        return name, steps
+
+    def _call(self, name: str, item: Call) -> list[str]:
+        target, first = field_name(name), item.arguments[0]
+        match item.name:
+            case "coalesce":
+                return self._coalesce(name, item)
+            case "time_from_milliseconds":
+                return self.assign(name, first)
+            case "time_from_seconds":
+                # formatTime reads a whole number, and 1.7e9 * 1000 with a fraction is none.
+                return [*self._arithmetic(name, Arithmetic("*", first, Constant(1000))), f"round({target})"]
+            case "address":
+                copied = self.assign(name, first)
+                return [*copied, f"replace({quoted(_MAPPED)}, with={quoted('$1')}, field={target})"]
+            case "base_name":
+                source, before = self._field(first)
+                return [
+                    *before,
+                    f"replace({quoted('^.*[/' + chr(92) * 2 + ']')}, with={quoted('')}, field={source}, as={target})",
+                ]
+            case "lower" | "length":
+                source, before = self._field(first)
+                return [*before, f"{target} := {item.name}({source})"]
+            case "round":
+                source, before = self._field(first)
+                places = item.arguments[1]
+                if not isinstance(places, Constant) or not isinstance(places.value, int):
+                    raise unsupported("round with a number of places that is not constant")
+                return [*before, f"{target} := format({quoted(f'%.{places.value}f')}, field=[{source}])"]
+            case "digit_ratio":
+                source, before = self._field(first)
+                self.temporaries += 1
+                digits = f"_t{self.temporaries}"
+                steps = [f"replace({quoted('[^0-9]+')}, with={quoted('')}, field={source}, as={digits})"]
+                return [*before, *steps, f"{target} := length({digits}) / length({source})"]
+            case "labels":
+                source, before = self._field(first)
+                count = item.arguments[1]
+                if not isinstance(count, Constant) or not isinstance(count.value, int) or count.value < 1:
+                    raise unsupported("labels with a number that is not constant")
+                pattern = f"(?<{name}>[^.]+([.][^.]+){{0,{count.value - 1}}})$"
+                return [*before, f"regex({quoted(pattern)}, field={source}, strict=false)"]
+            case other:
+                raise unsupported(f"the function {other} has no counterpart in LogScale")
+
+    def _coalesce(self, name: str, item: Call) -> list[str]:
+        """`coalesce` takes expressions, but a function over one of them is worked out before."""
+        before: list[str] = []
+        parts = []
+        whole = True
+        for argument in item.arguments:
+            if isinstance(argument, Call) and argument.name == "time_from_seconds":
+                whole = False
+                parts.append(self._operation(Arithmetic("*", argument.arguments[0], Constant(1000)), before, []))
+            elif isinstance(argument, Call) and argument.name == "time_from_milliseconds":
+                parts.append(self._operation(argument.arguments[0], before, []))
+            elif isinstance(argument, Constant) and isinstance(argument.value, str):
+                parts.append(quoted(argument.value))
+            else:
+                parts.append(self._operation(argument, before, []))
+        target = field_name(name)
+        steps = [*before, f"{target} := coalesce([{', '.join(parts)}])"]
+        return steps if whole else [*steps, f"round({target})"]
+
+
+def _read(column: str) -> str:
+    """A field inside an expression, where a quoted word would be a string."""
+    name = field_name(column)
+    return f"getField({name})" if name.startswith('"') else name

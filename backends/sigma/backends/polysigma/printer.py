@@ -1,0 +1,53 @@
+"""What the languages share: the contract of a printer, comments, and quoting of control characters."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from polysigma.plan.steps import Plan
+
+Form = Literal["hunt", "rule"]
+"""`hunt` states its time window in the query; `rule` leaves it to the platform's scheduler."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One plan to print: on the platform's columns, with the lines of its head comment."""
+
+    plan: Plan
+    header: tuple[str, ...]
+    form: Form
+    search_column: str
+    """The column by which the platform limits a search in time."""
+
+
+class Printer(ABC):
+    """A language: it turns a plan into text, or refuses with a SigmaFeatureNotSupportedByBackendError."""
+
+    comment = "// "
+    needs_time = False
+    """Whether a plan with a window needs the time of each row for itself (SQL, which has no search window)."""
+
+    @abstractmethod
+    def print(self, job: Job) -> str:
+        """The query. Nothing edits the text afterwards."""
+
+    def losses(self, plan: Plan) -> tuple[str, ...]:
+        """What the language itself makes approximate in this plan, as reasons."""
+        del plan
+        return ()
+
+    def head(self, lines: Iterable[str]) -> str:
+        """The head comment, ended by a line end; text from the rule cannot leave it."""
+        return "".join(f"{self.comment}{one_line(line)}\n" for line in lines)
+
+
+def one_line(text: str) -> str:
+    """Text with every line end, control and invisible formatting character replaced by a blank."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+", " ", text).strip()

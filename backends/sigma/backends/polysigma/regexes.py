@@ -1,0 +1,154 @@
+"""Sigma's regular expressions in the syntax that RE2-like engines share (LogScale, DuckDB, Kusto).
+
+Sigma takes its `re` modifier from PCRE; what these engines cannot say is refused, with the construct named.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .conditions import unsupported
+
+_QUANTIFIER = re.compile(r"[*+?]|\{\d+(?:,\d*)?\}")
+_GROUP = re.compile(
+    r"\(\?(?:P?<(?P<name>[A-Za-z_]\w*)>|(?P<look><[=!]|[=!])|(?P<atomic>>)|(?P<plain>[a-zA-Z-]*[:)])|(?P<other>.))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RegexDialect:
+    """What an engine understands, and what has to be escaped for it beyond the pattern's own escapes."""
+
+    name: str
+    lookahead: bool
+    lazy: bool
+    escape: str = ""
+    """Characters that end the literal and take a backslash."""
+
+
+def translate(pattern: str, dialect: RegexDialect) -> str:
+    """The pattern for an engine: same language, without capturing names, control characters written as escapes.
+
+    Raises SigmaFeatureNotSupportedByBackendError for lookbehind, back references, possessive and atomic groups,
+    Unicode classes, and for lookahead where the engine has none.
+    """
+    return _Translator(pattern, dialect).text()
+
+
+class _Translator:
+    def __init__(self, pattern: str, dialect: RegexDialect) -> None:
+        self.pattern = pattern
+        self.dialect = dialect
+        self.index = 0
+        self.out: list[str] = []
+
+    def text(self) -> str:
+        in_class = False
+        while self.index < len(self.pattern):
+            character = self.pattern[self.index]
+            if character == "\\":
+                self.escape(in_class=in_class)
+            elif in_class:
+                in_class = character != "]"
+                self.literal(character)
+            elif character == "[":
+                in_class = True
+                self.open_class()
+            elif character == "(":
+                self.group()
+            elif _QUANTIFIER.match(self.pattern, self.index) and self.out:
+                self.quantifier()
+            else:
+                self.literal(character)
+        return "".join(self.out)
+
+    def refuse(self, what: str) -> None:
+        raise unsupported(f"{what} in the regular expression {self.pattern!r} cannot be said in {self.dialect.name}")
+
+    def literal(self, character: str) -> None:
+        self.index += 1
+        self.out.append(self.quoted(character))
+
+    def quoted(self, character: str) -> str:
+        if character in self.dialect.escape:
+            return f"\\{character}"
+        code = ord(character)
+        if code < 0x20 or 0x7F <= code < 0xA0:
+            return f"\\x{code:02x}"
+        if character in "\u2028\u2029\ufeff":
+            return f"\\x{{{code:x}}}"
+        return character
+
+    def escape(self, *, in_class: bool) -> None:
+        following = self.pattern[self.index + 1 : self.index + 2]
+        if following == "":
+            self.refuse("a backslash at the end")
+        if following.isdigit() and following != "0" and not in_class:
+            self.refuse("a back reference")
+        if following in "pP":
+            self.refuse("a Unicode class")
+        if following == "Z":
+            self.out.append(r"\z")
+        elif following in "AzbBdDsSwWnrtfvx0" or not following.isalnum():
+            quoted = self.quoted(following)
+            self.out.append(quoted if quoted.startswith("\\") else f"\\{following}")
+        elif following == "u":
+            digits = self.pattern[self.index + 2 : self.index + 6]
+            self.out.append(f"\\x{{{digits}}}")
+            self.index += 4
+        else:
+            self.refuse(f"the escape \\{following}")
+        self.index += 2
+
+    def open_class(self) -> None:
+        self.out.append("[")
+        self.index += 1
+        if self.pattern.startswith("^", self.index):
+            self.out.append("^")
+            self.index += 1
+        if self.pattern.startswith("]", self.index):
+            self.out.append(r"\]")
+            self.index += 1
+
+    def group(self) -> None:
+        found = _GROUP.match(self.pattern, self.index)
+        if found is None:
+            self.literal("(")
+            return
+        if found["name"]:
+            # A named group would make a field of it in LogScale; only whether the pattern matches is wanted.
+            self.out.append("(?:")
+        elif found["look"]:
+            if "<" in found["look"]:
+                self.refuse("lookbehind")
+            if not self.dialect.lookahead:
+                self.refuse("lookahead")
+            self.out.append(found.group())
+        elif found["plain"]:
+            self.out.append(found.group())
+        else:
+            self.refuse("an atomic group" if found["atomic"] else f"the group {found.group()}")
+        self.index = found.end()
+
+    def quantifier(self) -> None:
+        found = _QUANTIFIER.match(self.pattern, self.index)
+        assert found
+        self.out.append(found.group())
+        self.index = found.end()
+        following = self.pattern[self.index : self.index + 1]
+        if following == "+":
+            self.refuse("a possessive quantifier")
+        if following == "?":
+            # Lazy or greedy makes no difference to whether a pattern matches.
+            if self.dialect.lazy:
+                self.out.append("?")
+            self.index += 1
+
+
+def escaped(text: str, dialect: RegexDialect) -> str:
+    """Text as a pattern that matches just it."""
+    return "".join(
+        f"\\{character}" if character in r"\.^$|?*+()[]{}" else _Translator("", dialect).quoted(character)
+        for character in text
+    )

@@ -1,0 +1,219 @@
+"""From a converted base rule to the source of a plan: event filter, derived columns, condition, types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+from polysigma import schemas
+from polysigma.plan.expressions import (
+    NULL,
+    Case,
+    Column,
+    Constant,
+    Expression,
+    In,
+    ListLiteral,
+    columns,
+    conjunction,
+    conjuncts,
+)
+from polysigma.plan.lower import Binding
+from polysigma.plan.parser import parse_expression
+from polysigma.plan.simplify import simplify
+from polysigma.plan.steps import TIME_COLUMN, Source
+from polysigma.plan.types import Type
+from polysigma.plan.typing import Scope as TypeScope
+from polysigma.plan.typing import infer
+
+from .conditions import unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from polysigma.platform import Event, FieldClaim, Platform, Scope
+
+
+@dataclass(frozen=True)
+class BaseRule:
+    """A base rule as a pipeline left it: its condition on the platform's columns, and the claims that hold for it."""
+
+    name: str
+    condition: Expression
+    platform: Platform
+    scope: Scope
+
+    @cached_property
+    def column_types(self) -> Mapping[str, Type]:
+        """The platform's own columns in these tables, and the derived ones."""
+        return column_types(self.platform, self.scope.tables)
+
+    @cached_property
+    def fields(self) -> Mapping[str, Type]:
+        """The canonical fields that a correlation over this rule may name, with their types."""
+        taxonomy = schemas.load("sigma")
+        known = taxonomy.tables.get(self.scope.category, {})
+        claimed = {name: known.get(name, Type.TEXT) for name in self.scope.fields}
+        return {**claimed, **known, self.platform.host.field: Type.TEXT, TIME_COLUMN: Type.TIME}
+
+    def binding(self, field: str) -> Binding:
+        """The platform's columns behind a canonical field. Raises SigmaFeatureNotSupportedByBackendError."""
+        kind = self.fields[field]
+        host = self.platform.host
+        if field == host.field:
+            return Binding(host.key, Type.TEXT, host.label)
+        if field == TIME_COLUMN:
+            return Binding((TIME_COLUMN,), Type.TIME)
+        claim = self.scope.fields.get(field)
+        if claim is None:
+            raise unsupported(f"rule {self.name}: {self.platform.title} makes no claim about the field {field}")
+        if claim.refused:
+            hint = f"; {claim.hint}" if claim.hint else ""
+            raise unsupported(
+                f"rule {self.name}: {field} has no counterpart on {self.platform.title} "
+                f"({claim.refused.value}): {claim.reason}{hint}"
+            )
+        if claim.name:
+            return Binding((claim.name,), kind)
+        if claim.choices:
+            return Binding((field,), kind)
+        raise unsupported(f"rule {self.name}: on {self.platform.title} {field} is not a column that steps could use")
+
+    def source(self, read: frozenset[str], aliases: Mapping[str, str] | None = None) -> Source:
+        """The source, with the derived columns that its condition or `read` (columns that steps read) needs.
+
+        `aliases` gives further names under which platform columns are wanted.
+        """
+        aliases = aliases or {}
+        event = conjunction(*event_filter(self.scope.event, self.column_types))
+        narrowed = conjuncts(simplify(conjunction(event, self.condition)))
+        filter_columns = set(columns(event))
+        events = tuple(part for part in narrowed if set(columns(part)) <= filter_columns)
+        rest = conjunction(*(part for part in narrowed if part not in events))
+        wanted: set[str] = set(read - aliases.keys()) | set(aliases.values()) | set(columns(rest))
+        derived = self._derived(wanted)
+        derived += [(alias, Column(column)) for alias, column in aliases.items()]
+        native = {column for part in events for column in columns(part)} | wanted
+        native |= {column for _, expression in derived for column in columns(expression)}
+        types = {name: kind for name, kind in self.column_types.items() if name in native}
+        made = {name for name, _ in derived}
+        return Source(
+            rule=self.name,
+            condition=rest,
+            table=self.platform.default_table or self.scope.tables[0],
+            event=events,
+            derived=tuple(derived),
+            types={name: types.get(name, Type.TEXT) for name in sorted(native - made)},
+        )
+
+    def _derived(self, wanted: set[str]) -> list[tuple[str, Expression]]:
+        """The derived columns among `wanted`, each after those that it is made of."""
+        done: dict[str, Expression] = {}
+
+        def add(name: str) -> None:
+            if name in done:
+                return
+            expression = self._definition(name)
+            if expression is None:
+                return
+            for inner in columns(expression):
+                add(inner)
+            done[name] = expression
+
+        for name in sorted(wanted):
+            add(name)
+        return list(done.items())
+
+    def _definition(self, name: str) -> Expression | None:
+        if name == TIME_COLUMN:
+            return parsed(self.scope.time.expression)
+        if name in self.platform.derived:
+            return parsed(self.platform.derived[name].expression)
+        claim = self.scope.fields.get(name)
+        if claim and claim.choices and name not in self.column_types:
+            return chosen(claim, self.fields[name], self.column_types)
+        return None
+
+
+@lru_cache(maxsize=512)
+def parsed(text: str) -> Expression:
+    """A claim's expression; claims are our own data, so a fault in one is a bug that the claim tests catch."""
+    return parse_expression(text)
+
+
+_RECORDED = {
+    schemas.TimeForm.UTC_TEXT: Type.TEXT,
+    schemas.TimeForm.EPOCH_SECONDS: Type.REAL,
+    schemas.TimeForm.EPOCH_MILLISECONDS: Type.INTEGER,
+}
+_TYPES: dict[tuple[str, tuple[str, ...]], Mapping[str, Type]] = {}
+
+
+def column_types(platform: Platform, tables: tuple[str, ...]) -> Mapping[str, Type]:
+    """The types of a platform's columns in some tables, derived ones included."""
+    key = (platform.id, tables)
+    if key not in _TYPES:
+        schema = schemas.load(platform.schema_name)
+        types: dict[str, Type] = dict(schema.columns(*tables))
+        # A time is what a claim's expression makes of a column; the column itself is text or a number.
+        types |= {name: _RECORDED[form] for name, form in schema.time_forms.items() if types.get(name) is Type.TIME}
+        for name, derived in platform.derived.items():
+            expression = parsed(derived.expression)
+            if all(column in types for column in columns(expression)):
+                types[name] = infer(expression, TypeScope(types, {})).type or Type.TEXT
+        types[TIME_COLUMN] = Type.TIME
+        _TYPES[key] = types
+    return _TYPES[key]
+
+
+def event_filter(event: Event, types: Mapping[str, Type]) -> list[Expression]:
+    """The event filter as exact tests, one for each column."""
+    tests: list[Expression] = []
+    for column, values in event.items():
+        numeric = types.get(column, Type.TEXT).is_number
+        items = tuple(int(value) if numeric else value for value in values)
+        tests.append(In(Column(column), ListLiteral(items), cased=True))
+    return tests
+
+
+def chosen(claim: FieldClaim, kind: Type, types: Mapping[str, Type]) -> Expression:
+    """The value of a field that other columns tell."""
+    assert claim.choices is not None
+    branches = []
+    for value, event in claim.choices.items():
+        constant = Constant(value == "true") if kind is Type.BOOLEAN else Constant(value)
+        branches.append((conjunction(*event_filter(event, types)), constant))
+    return Case(tuple(branches), NULL)
+
+
+def united(
+    rules: list[BaseRule], fields: frozenset[str], aliases: Mapping[str, Mapping[str, str]]
+) -> dict[str, Binding]:
+    """The bindings of canonical fields for several base rules at once.
+
+    `aliases` maps an alias to the field that it stands for in each rule. Where rules keep a field in different
+    columns, the canonical name itself becomes a derived column of each source.
+    """
+    bindings = {}
+    for field in sorted(fields):
+        found = [rule.binding(aliases.get(field, {}).get(rule.name, field)) for rule in rules]
+        if all(binding == found[0] for binding in found):
+            bindings[field] = found[0]
+        elif any(len(binding.key) > 1 or binding.label for binding in found):
+            raise unsupported(f"{field} is made of several columns, differently in each rule; this is not supported")
+        else:
+            bindings[field] = Binding((field,), found[0].type)
+    return bindings
+
+
+def aliases_for(
+    rule: BaseRule, bindings: Mapping[str, Binding], aliases: Mapping[str, Mapping[str, str]]
+) -> dict[str, str]:
+    """The derived columns that give a rule's own columns the names which `united` chose."""
+    wanted = {}
+    for field, binding in bindings.items():
+        own = rule.binding(aliases.get(field, {}).get(rule.name, field))
+        if own != binding:
+            wanted[binding.key[0]] = own.key[0]
+    return wanted

@@ -1,0 +1,344 @@
+"""Plans as SQL: one WITH query a step, so that a reader can stop at any of them and look.
+
+matched   the events of the rule: event filter, typed columns, computed columns, condition, window
+step_1    ... the steps in order
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+import sqlglot
+from sqlglot import exp
+
+from polysigma.plan.expressions import Call, Expression, columns, conjuncts
+from polysigma.plan.scope import columns_after
+from polysigma.plan.simplify import simplify
+from polysigma.plan.steps import (
+    TIME_COLUMN,
+    Annotate,
+    Bucket,
+    Derive,
+    Group,
+    Measure,
+    Plan,
+    Score,
+    Select,
+    Sort,
+    Source,
+    Step,
+    Take,
+    Where,
+)
+from polysigma.plan.types import Type
+
+from .conditions import unsupported
+from .correlations import RULE_COLUMN
+from .printer import Job, Printer
+from .sql_dialects import DIALECTS
+from .sql_expressions import Expressions, name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SQL_TYPES = {Type.INTEGER: "BIGINT", Type.REAL: "DOUBLE", Type.BOOLEAN: "BOOLEAN"}
+_SIMPLE = {"sum": "SUM", "min": "MIN", "max": "MAX", "avg": "AVG", "stdev": "STDDEV_SAMP", "any_value": "MAX"}
+
+
+class SqlPrinter(Printer):
+    """Prints plans for one SQL dialect, from a table that has the platform's columns."""
+
+    comment = "-- "
+    needs_time = True
+
+    def __init__(self, dialect: str, table: str | None) -> None:
+        self.dialect = DIALECTS[dialect]()
+        self.table = table
+
+    def print(self, job: Job) -> str:
+        return self.head(job.header) + _Query(job, self).text()
+
+
+class _Query:
+    def __init__(self, job: Job, printer: SqlPrinter) -> None:
+        self.job = job
+        self.plan: Plan = job.plan
+        self.dialect = printer.dialect
+        self.table = printer.table
+        self.types: dict[str, Type] = {}
+        self.withs: list[tuple[str, exp.Query]] = []
+
+    def text(self) -> str:
+        sources = self.plan.sources
+        if self.plan.window is None:
+            query: exp.Query = self._plain(sources[0])
+        else:
+            self._sources(sources)
+            for number, step in enumerate(self.plan.steps, 1):
+                self._step(number, step)
+            query = self._result()
+            for alias, body in self.withs:
+                query = query.with_(exp.to_identifier(alias), as_=body, copy=False)
+        sql: str = query.sql(self.dialect.name, pretty=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
+        return sql + "\n"
+
+    @property
+    def previous(self) -> str:
+        return self.withs[-1][0]
+
+    def _expressions(self, types: Mapping[str, Type] | None = None) -> Expressions:
+        return Expressions(self.dialect, self.types if types is None else types)
+
+    def _events(self, source: Source) -> exp.Table:
+        table = self.table or source.table or "events"
+        return exp.to_table(".".join(f'"{part}"' if not part.isidentifier() else part for part in table.split(".")))
+
+    # Events.
+
+    def _plain(self, source: Source) -> exp.Query:
+        """A rule on single events: all columns of the events, computed ones only where the condition needs them."""
+        condition = simplify(source.condition)
+        query = self._matched(source, set(columns(condition)), everything=True)
+        printer = self._expressions(self._source_types(source))
+        tests = [printer.condition(part) for part in conjuncts(condition)]
+        return query.where(*tests, copy=False) if tests else query
+
+    def _sources(self, sources: tuple[Source, ...]) -> None:
+        shared: dict[str, Type] = {}
+        for source in sources:
+            shared |= {column: kind for column, kind in self._source_types(source).items() if column in self._read()}
+        names = [f"matched_{number}" for number in range(1, len(sources) + 1)] if len(sources) > 1 else ["matched"]
+        for alias, source in zip(names, sources, strict=True):
+            types = self._source_types(source)
+            condition = simplify(source.condition)
+            inner = self._matched(source, set(columns(condition)) | set(shared), everything=False)
+            selected = [
+                name(column) if column in types else exp.alias_(exp.null(), column, quoted=True) for column in shared
+            ]
+            if len(sources) > 1:
+                selected.append(exp.alias_(exp.convert(source.rule), RULE_COLUMN, quoted=True))
+            query = exp.select(*selected).from_(inner.subquery("recorded"), copy=False)
+            printer = self._expressions(types)
+            tests = [printer.condition(part) for part in conjuncts(condition)] + self._bounds()
+            self.withs.append((alias, query.where(*tests, copy=False) if tests else query))
+        if len(sources) > 1:
+            union: exp.Query = exp.select("*").from_(names[0])
+            for alias in names[1:]:
+                union = union.union(exp.select("*").from_(alias), distinct=False, copy=False)
+            self.withs.append(("step_0", union))
+            shared[RULE_COLUMN] = Type.TEXT
+        self.types = shared
+
+    def _read(self) -> set[str]:
+        """What the steps read of the events, and the time that the window needs."""
+        found = {TIME_COLUMN}
+        for step in self.plan.steps:
+            match step:
+                case Group(by=by, measures=measures) | Annotate(by=by, measures=measures):
+                    found |= set(by)
+                    for measure in measures:
+                        for part in (measure.value, measure.condition):
+                            found |= set(columns(part)) if part is not None else set()
+                    if isinstance(step, Group):
+                        break
+                case Where(condition=condition):
+                    found |= set(columns(condition))
+                case Derive(columns=items):
+                    found |= {column for _, expression in items for column in columns(expression)}
+                case Score(cases=cases):
+                    found |= {column for _, condition in cases for column in columns(condition)}
+                case Select(columns=names):
+                    found |= set(names)
+                case Bucket() | Sort() | Take():
+                    pass
+                case _:
+                    assert_never(step)
+        return found
+
+    def _source_types(self, source: Source) -> dict[str, Type]:
+        """Recorded and computed columns with their types."""
+        from polysigma.plan.typing import Scope, infer
+
+        types = dict(source.types)
+        for column, expression in source.derived:
+            types[column] = infer(expression, Scope(types, {})).type or Type.TEXT
+        return types
+
+    def _matched(self, source: Source, wanted: set[str], *, everything: bool) -> exp.Select:
+        """The events of a source with the columns that are wanted: typed, and in layers where one needs another."""
+        derived = {column: expression for column, expression in source.derived if column in wanted}
+        native = (wanted | {used for expression in derived.values() for used in columns(expression)}) - derived.keys()
+        native &= source.types.keys()
+        event = [self._event_test(part, source.types) for part in source.event]
+        if everything and not derived:
+            query = exp.select("*").from_(self._events(source))
+            return query.where(*event, copy=False) if event else query
+        layers = self._layers(derived, source.types)
+        first = [self._typed(column, source.types[column]) for column in sorted(native)]
+        query = exp.select(*(["*"] if everything else first)).from_(self._events(source))
+        query = query.where(*event, copy=False) if event else query
+        for number, layer in enumerate(layers):
+            columns_made = [exp.alias_(body, column, quoted=True) for column, body in layer]
+            query = exp.select("*", *columns_made).from_(query.subquery(f"layer_{number + 1}"), copy=False)
+        return query
+
+    def _layers(self, derived: Mapping[str, Expression], types: Mapping[str, Type]) -> list[list[tuple[str, exp.Expr]]]:
+        """Computed columns, each in a layer after those that it uses. An address takes several."""
+        known = dict(types)
+        layers: list[list[tuple[str, exp.Expr]]] = []
+        ready: dict[str, int] = {}
+        for column, expression in derived.items():
+            from polysigma.plan.typing import Scope, infer
+
+            start = max((ready[used] + 1 for used in columns(expression) if used in ready), default=0)
+            printer = self._expressions(known)
+            if isinstance(expression, Call) and expression.name == "address":
+                chain = self.dialect.address(printer.text(expression.arguments[0]), column)
+            else:
+                chain = [(column, printer.value(expression))]
+            for offset, made in enumerate(chain):
+                while len(layers) <= start + offset:
+                    layers.append([])
+                layers[start + offset].append(made)
+            ready[column] = start + len(chain) - 1
+            known[column] = infer(expression, Scope(known, {})).type or Type.TEXT
+        return layers
+
+    def _typed(self, column: str, kind: Type) -> exp.Expr:
+        """A recorded column as its type; text that is not of the type, and empty text, is missing."""
+        if kind in _SQL_TYPES:
+            body: exp.Expr = exp.TryCast(this=name(column), to=exp.DataType.build(_SQL_TYPES[kind]))
+        else:
+            body = exp.Nullif(this=name(column), expression=exp.convert(""))
+        return exp.alias_(body, column, quoted=True)
+
+    def _event_test(self, part: Expression, types: Mapping[str, Type]) -> exp.Expr:
+        """An event filter on the recorded column itself, so that an engine can push it down to storage."""
+        test = self._expressions(types).condition(part)
+        for column in list(test.find_all(exp.Column)):
+            kind = types.get(column.name, Type.TEXT)
+            if kind in _SQL_TYPES:
+                column.replace(exp.TryCast(this=column.copy(), to=exp.DataType.build(_SQL_TYPES[kind])))
+        return test
+
+    def _bounds(self) -> list[exp.Expr]:
+        """The window, in a hunt: it ends where the last whole bucket or run ended."""
+        if self.job.form != "hunt":
+            return []
+        assert self.plan.window is not None
+        bucket = next((step.seconds for step in self.plan.steps if isinstance(step, Bucket)), None)
+        edge = bucket or (self.plan.schedule.every if self.plan.schedule else 60)
+        end = self.dialect.floor(self.dialect.now(), edge)
+        start = exp.Sub(
+            this=end.copy(), expression=exp.Interval(this=exp.convert(str(self.plan.window)), unit=exp.var("SECOND"))
+        )
+        time = name(TIME_COLUMN)
+        return [exp.GTE(this=time, expression=start), exp.LT(this=time.copy(), expression=end)]
+
+    # Steps.
+
+    def _step(self, number: int, step: Step) -> None:
+        base = self.previous
+        everything = exp.select("*").from_(base)
+        match step:
+            case Bucket(name=bucket, seconds=seconds):
+                body = self.dialect.floor(name(TIME_COLUMN), seconds)
+                query = exp.select("*", exp.alias_(body, bucket, quoted=True)).from_(base)
+            case Group(by=by, measures=measures):
+                made = [exp.alias_(self._measure(measure), measure.name, quoted=True) for measure in measures]
+                query = exp.select(*(name(key) for key in by), *made).from_(base)
+                query = query.group_by(*(name(key) for key in by), copy=False) if by else query
+            case Annotate(by=by, measures=measures):
+                partition = [name(key) for key in by]
+                over = [
+                    exp.Window(this=self._measure(measure), partition_by=[key.copy() for key in partition])
+                    for measure in measures
+                ]
+                made = [
+                    exp.alias_(body, measure.name, quoted=True) for body, measure in zip(over, measures, strict=True)
+                ]
+                query = exp.select("*", *made).from_(base)
+            case Where(condition=condition):
+                parts = (self._expressions().condition(part) for part in conjuncts(simplify(condition)))
+                query = everything.where(*parts, copy=False)
+            case Derive(columns=items):
+                self._derive(number, items)
+                return
+            case Score(name=score, cases=cases):
+                case = exp.case()
+                for points, condition in cases:
+                    case = case.when(self._expressions().condition(condition), exp.convert(points), copy=False)
+                query = exp.select("*", exp.alias_(case.else_(exp.convert(0)), score, quoted=True)).from_(base)
+            case Select() | Sort() | Take():
+                return  # the result at the end shows, orders and limits
+            case _:
+                assert_never(step)
+        self._add(number, step, query)
+
+    def _add(self, number: int, step: Step, query: exp.Query) -> None:
+        self.withs.append((f"step_{number}", query))
+        self.types = columns_after((step,), self.types)
+
+    def _derive(self, number: int, items: tuple[tuple[str, Expression], ...]) -> None:
+        """New columns, in further queries where one uses another."""
+        printed: list[exp.Expr] = []
+        made: set[str] = set()
+        part = 0
+        for index, (column, expression) in enumerate(items):
+            if made & set(columns(expression)):
+                self._derived(f"step_{number}_{part + 1}", printed)
+                printed, made, part = [], set(), part + 1
+            printed.append(exp.alias_(self._expressions().value(expression), column, quoted=True))
+            made.add(column)
+            self.types = columns_after((Derive(items[index : index + 1]),), self.types)
+        self._derived(f"step_{number}", printed)
+
+    def _derived(self, alias: str, printed: list[exp.Expr]) -> None:
+        self.withs.append((alias, exp.select("*", *printed).from_(self.previous)))
+
+    def _measure(self, measure: Measure) -> exp.Expr:
+        expressions = self._expressions()
+        value = expressions.value(measure.value) if measure.value is not None else None
+        if measure.condition is not None:
+            found = exp.convert(1) if value is None else value
+            value = exp.case().when(expressions.condition(measure.condition), found)
+        match measure.function:
+            case "count":
+                return exp.Count(this=exp.Star())
+            case "count_if":
+                return exp.Count(this=value)
+            case "distinct" | "distinct_if":
+                return exp.Count(this=exp.Distinct(expressions=[value]))
+            case "sum" if measure.value is not None and expressions.type_of(measure.value) is Type.INTEGER:
+                return exp.cast(exp.Sum(this=value), "BIGINT")
+            case function if function in _SIMPLE:
+                return exp.func(_SIMPLE[function], value)
+            case "median" | "percentile":
+                assert value is not None
+                percent = 50 if measure.function == "median" else measure.constant
+                assert percent is not None
+                return self.dialect.percentile(value, percent / 100)
+            case "collect":
+                assert value is not None
+                assert measure.constant is not None
+                assert measure.value is not None
+                nested = expressions.type_of(measure.value) is Type.LIST
+                return self.dialect.collect(value, int(measure.constant), nested=nested)
+            case "first" | "last":
+                assert value is not None
+                return self.dialect.ordered(value, name(TIME_COLUMN), last=measure.function == "last")
+            case function:
+                raise unsupported(f"the measure {function} has no counterpart in SQL")
+
+    def _result(self) -> exp.Query:
+        shown = dict.fromkeys(column for output in self.plan.outputs for column in output.columns)
+        query = exp.select(*(name(column) for column in shown)).from_(self.previous)
+        steps = self.plan.steps
+        last_group = max((index for index, step in enumerate(steps) if isinstance(step, Group)), default=-1)
+        for step in steps[last_group + 1 :]:
+            if isinstance(step, Sort):
+                order = [exp.Ordered(this=name(column), desc=down, nulls_first=False) for column, down in step.columns]
+                query = query.order_by(*order, append=False, copy=False)
+            elif isinstance(step, Take):
+                query = query.limit(step.count, copy=False)
+        return query

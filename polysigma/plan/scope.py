@@ -1,0 +1,48 @@
+"""Which columns there are after each step, and of which type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from polysigma.plan.functions import MEASURES
+from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Measure, Score, Select, Sort, Step, Take, Where
+from polysigma.plan.types import Type
+from polysigma.plan.typing import Scope, infer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def columns_after(steps: tuple[Step, ...], columns: Mapping[str, Type]) -> dict[str, Type]:
+    """The columns, with their types, of the rows that come out of `steps` when `columns` go in."""
+    scope = dict(columns)
+    for step in steps:
+        match step:
+            case Bucket(name=name):
+                scope[name] = Type.TIME
+            case Group(by=by, measures=measures):
+                scope = {name: scope[name] for name in by} | _measured(measures, scope)
+            case Annotate(measures=measures):
+                scope |= _measured(measures, scope)
+            case Derive(columns=new):
+                for name, expression in new:
+                    scope[name] = infer(expression, Scope(scope, {})).type or Type.TEXT
+            case Select(columns=names):
+                scope = {name: scope[name] for name in names}
+            case Score(name=name):
+                scope[name] = Type.INTEGER
+            case Where() | Sort() | Take():
+                pass
+            case _:
+                assert_never(step)
+    return scope
+
+
+def _measured(measures: tuple[Measure, ...], scope: Mapping[str, Type]) -> dict[str, Type]:
+    found = {}
+    for measure in measures:
+        result = MEASURES[measure.function].result
+        if result is None and measure.value is not None:
+            result = infer(measure.value, Scope(scope, {})).type
+        found[measure.name] = result or Type.TEXT
+    return found
