@@ -24,7 +24,7 @@ _TEXTS = {".cql", ".logscale"}
 _YAML = {".yaml", ".yml"}
 _QUERY_KEYS = {"queryString", "query"}
 """The keys of a LogScale package that hold a query: of saved queries, alerts, searches, widgets and parameters."""
-_SCHEMAS = ("schemas.humio.com", "schemas.logscale")
+_SCHEMA = "schemas.humio.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _file(path: str, findings: list[Diagnostic], *, chosen: bool) -> Iterator[_Q
     try:
         documents = source.read_text(text, path)
     except PolysigmaError as error:
-        if chosen or any(schema in text for schema in _SCHEMAS):
+        if chosen or _SCHEMA in text:
             findings += error.findings
         return
     for document in documents:
@@ -134,7 +134,7 @@ def _read(path: str) -> str:
 
 def _is_package(value: Any) -> bool:
     schema = value.get("$schema") if isinstance(value, dict) else None
-    return isinstance(schema, str) and any(part in schema for part in _SCHEMAS)
+    return isinstance(schema, str) and _SCHEMA in schema
 
 
 def _in_document(document: source.Document, file: str) -> Iterator[_Query]:
