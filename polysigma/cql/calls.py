@@ -55,6 +55,15 @@ _TAKE_FIELDS = {"collect", "concat", "drop", "groupBy", "select", "selectLast", 
 """Functions on a list of fields, whose second argument without a name is mostly a second field."""
 
 
+_INSTEAD = {
+    ("cidr", "negate"): "write !cidr(...)",
+    ("sort", "reverse"): "write order=asc or order=desc",
+    ("table", "reverse"): "write order=asc or order=desc",
+}
+_NO_MAX = {"bucket", "timeChart"}
+"""Functions whose limit is a number, where that of groupBy() may be `max`."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Site:
     """A call and what is around it that it takes arguments from."""
@@ -239,6 +248,13 @@ def _missing(site: _Site, facts: FunctionFacts, given: dict[str, tree.Argument])
 
 def _type(facts: FunctionFacts, name: str, argument: tree.Argument) -> Iterator[Diagnostic]:
     parameter = facts.parameters[name]
+    if parameter.presence is Presence.DEPRECATED:
+        yield finding(
+            "deprecated-parameter",
+            f"{name} of {facts.name}() is deprecated",
+            _INSTEAD.get((facts.name, name), "leave it out"),
+            argument.at,
+        )
     if parameter.takes in {Takes.EXPRESSION, Takes.QUERY}:
         return
     items = argument.value.items if isinstance(argument.value, tree.Array) else (argument.value,)
@@ -254,6 +270,13 @@ def _type(facts: FunctionFacts, name: str, argument: tree.Argument) -> Iterator[
                 "expression-argument",
                 f"{name} of {facts.name}() takes the name of a field, not a call",
                 f"assign first: x := {item.function}(...) | {facts.name}(x)",
+                item.at,
+            )
+        elif isinstance(item, tree.Bare) and item.value == "max" and parameter.maximum and facts.name in _NO_MAX:
+            yield finding(
+                "limit-too-high",
+                f"{name}=max is not documented for {facts.name}()",
+                f"write a number, at most {parameter.maximum:,}",
                 item.at,
             )
         elif isinstance(item, tree.Number) and parameter.maximum and item.value > parameter.maximum:

@@ -11,6 +11,7 @@ StatsShorthand is `Stats`).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from dataclasses import field as dataclass_field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,6 +20,9 @@ from polysigma.diagnostics import Position  # noqa: TC001  (`dataclasses.fields`
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_ESCAPE = re.compile(r"\\(.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Regex(Node):
     @property
     def source(self) -> str:
         r"""The pattern with `\/` as `/`: what a regular expression engine gets."""
-        return self.pattern.replace("\\/", "/")
+        return _ESCAPE.sub(lambda found: "/" if found[1] == "/" else found[0], self.pattern)
 
 
 @dataclass(frozen=True, slots=True)

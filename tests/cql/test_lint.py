@@ -191,6 +191,8 @@ def test_a_finding_carries_the_file_that_it_was_given() -> None:
         ("timeChart(span=1h)", []),
         ("timeChart(limit=600, series=a)", ["limit-too-high"]),
         ("groupBy(a, limit=2000000)", ["limit-too-high"]),
+        ("bucket(limit=max)", ["limit-too-high"]),
+        ("sort(a, reverse=true, limit=9)", ["deprecated-parameter"]),
         ("a=1 or in(b, values=[2])", ["call-under-or"]),
         ("a=1 or b =~ in(values=[2])", ["call-under-or"]),
         ("a=1 b=2 or c=3", []),

@@ -133,6 +133,13 @@ def test_literals_of_different_kinds_are_different_classes() -> None:
     assert kinds == [tree.Quoted, tree.Bare, tree.Regex, tree.Parameter, tree.Number]
 
 
+def test_a_regular_expressions_source_has_bare_slashes_and_all_other_escapes() -> None:
+    (one,) = parse(r"a=/x\/\\\/\./").steps
+    assert isinstance(one, tree.Compare)
+    assert isinstance(one.value, tree.Regex)
+    assert one.value.source == r"x/\\/\."
+
+
 @pytest.mark.parametrize(
     ("text", "tree_shape"),
     [
