@@ -37,7 +37,7 @@ def types_of(claims: Platform, category: CategoryClaim) -> dict[str, Type]:
     types = dict(schemas.load(claims.schema_name).columns(*category.tables))
     derived = {
         name: infer(parse_expression(claims.derived[name].expression), Scope(types, {})).type
-        for name in category.derived_names
+        for name in category.derived_names | (claims.derived.keys() & set(claims.host.key))
     }
     return {**types, **{name: kind for name, kind in derived.items() if kind}}
 

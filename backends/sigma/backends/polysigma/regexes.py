@@ -91,8 +91,9 @@ class _Translator:
         if following == "Z":
             self.out.append(r"\z")
         elif following in "AzbBdDsSwWnrtfvx0" or not following.isalnum():
+            # A character that `quoted` leaves alone needs its own backslash; one that it escapes has it already.
             quoted = self.quoted(following)
-            self.out.append(quoted if quoted.startswith("\\") else f"\\{following}")
+            self.out.append(f"\\{following}" if quoted == following else quoted)
         elif following == "u":
             digits = self.pattern[self.index + 2 : self.index + 6]
             self.out.append(f"\\x{{{digits}}}")
