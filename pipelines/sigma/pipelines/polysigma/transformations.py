@@ -129,8 +129,9 @@ class ClaimsTransformation(FieldMappingTransformationBase):
             self._keys = None
 
     def _key(self, rule: SigmaCorrelationRule, scope: Scope, name: str) -> str | list[str]:
-        if name == self.platform.host.field:
-            return list(self.platform.host.key)
+        host = self.platform.host
+        if name == host.field and (self._backend_derives or not self.platform.derived.keys() & set(host.key)):
+            return list(host.key)
         column = self._names(scope.fields[name])
         if column is None:
             raise ItemTranslator(self.platform, scope, rule, derives=self._backend_derives).no_column(name)
