@@ -41,6 +41,13 @@ def _number_as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def _no_boolean(value: Any) -> Any:
+    """To Python, true is 1."""
+    if isinstance(value, bool):
+        raise ValueError("a number is expected here, not true or false")
+    return value
+
+
 Duration = Annotated[
     StrictStr,
     AfterValidator(_duration),
@@ -155,7 +162,7 @@ class AlertModel(_Model):
 class Metadata(_Model):
     """The whole `polysigma` map."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(_no_boolean)]
     """The version of this language: 1."""
     schedule: ScheduleModel | None = None
     """How often the detection runs: `every` and `delay`."""
