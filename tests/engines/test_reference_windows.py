@@ -48,11 +48,17 @@ def test_an_event_on_an_edge_belongs_to_the_window_that_begins_there():
     assert [(hit.time, hit.row["N"]) for hit in hits] == [(20, 2), (30, 1)]
 
 
-def test_rows_that_match_nothing_still_tell_how_long_the_data_goes_on():
+def test_rows_that_match_nothing_do_not_prolong_the_data():
     source = Source("r", TextMatch(Column("Computer"), ("h",)), types=TYPES)
     rows = at(5) + at(32, computer="other")
     hits = slide(counting(sources=(source,), window=30, schedule=Schedule(10)), rows)
-    assert [hit.time for hit in hits] == [10, 20, 30]
+    assert [hit.time for hit in hits] == [10]
+
+
+def test_a_key_is_found_by_every_window_that_holds_its_events():
+    source = Source("r", TRUE, types=TYPES)
+    hits = slide(counting(sources=(source,), window=30, schedule=Schedule(10)), at(5) + at(42, computer="g"))
+    assert [(hit.time, *hit.key) for hit in hits] == [(10, "h"), (20, "h"), (30, "h"), (50, "g")]
 
 
 def test_a_key_is_reported_once_a_quiet_period_from_the_last_report():

@@ -9,6 +9,7 @@ from typing import assert_never
 from polysigma.engines.reference.expressions import condition, evaluator
 from polysigma.engines.reference.measures import measurer
 from polysigma.engines.reference.values import Record, Row, Value, convert, display, present
+from polysigma.plan.expressions import columns
 from polysigma.plan.steps import (
     TIME_COLUMN,
     Annotate,
@@ -70,44 +71,33 @@ def search(plan: Plan, rows: Iterable[Row]) -> Iterator[Record]:
 
 
 def _search(source: Source) -> Callable[[Row], Record | None]:
-    event = [condition(test) for test in source.event]
-    holds = condition(source.condition)
-    prepare = reader(source)
-
-    def attempt(raw: Row) -> Record | None:
-        row, derive = prepare(raw)
-        if not all(test(row) for test in event):
-            return None
-        derive()
-        return row if holds(row) else None
-
-    return attempt
-
-
-Reader = Callable[[Row], tuple[Record, Callable[[], None]]]
-
-
-def reader(source: Source) -> Reader:
-    """How a raw row is read: its native columns as their types at once, its derived ones when asked for.
+    """A row as the source finds it, or None: columns read as their types, the event filter, derived columns, condition.
 
     The time is read as a time, whether the source derives it or the row has it.
     """
-    converters = {name: convert(kind) for name, kind in source.types.items()}
+    event = [condition(test) for test in source.event]
     derived = [(name, evaluator(expression)) for name, expression in source.derived]
+    holds = condition(source.condition)
     as_time = convert(Type.TIME)
+    expressions = (*source.event, *(value for _, value in source.derived), source.condition)
+    read: dict[str, Callable[[object], Value]] = {name: present for item in expressions for name in columns(item)}
+    read |= {name: convert(kind) for name, kind in source.types.items()}
 
-    def read(raw: Row) -> tuple[Record, Callable[[], None]]:
-        row = {name: converters.get(name, present)(value) for name, value in raw.items()}
+    def attempt(raw: Row) -> Record | None:
+        row = {name: value(raw[name]) for name, value in read.items() if name in raw}
+        if not all(test(row) for test in event):
+            return None
+        for name, value in derived:
+            row[name] = value(row)
+        if not holds(row):
+            return None
+        # The rest of the row is read only now, as most rows are not found.
+        row = {name: present(value) for name, value in raw.items() if name not in row} | row
+        if TIME_COLUMN in row:
+            row[TIME_COLUMN] = as_time(row[TIME_COLUMN])
+        return row
 
-        def derive() -> None:
-            for name, value in derived:
-                row[name] = value(row)
-            if TIME_COLUMN in row:
-                row[TIME_COLUMN] = as_time(row[TIME_COLUMN])
-
-        return row, derive
-
-    return read
+    return attempt
 
 
 # Steps.

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from polysigma.engines.reference.evaluate import Reader, reader, search, stage_of
+from polysigma.engines.reference.evaluate import search, stage_of
 from polysigma.plan.steps import TIME_COLUMN, Group, Plan
 
 if TYPE_CHECKING:
@@ -31,16 +31,14 @@ class Hit:
 def slide(plan: Plan, rows: Iterable[Row], *, whole: bool = False) -> list[Hit]:
     """The hits over all windows, in order of T.
 
-    T runs over the multiples of `plan.schedule.every` from the first after the earliest row to the first after the
-    latest row: a time on an edge belongs to the window that begins there. Every row counts here that has a time by
-    some source's reading, whether a source matches it or not, as a scheduler does not stop because nothing matches.
-    Without a schedule a plan runs once a window, at multiples of its length.
+    T runs over the multiples of `plan.schedule.every` from the first after the earliest event to the first after the
+    latest one: a time on an edge belongs to the window that begins there. An event is a row that a source matches and
+    that has a time. Without a schedule a plan runs once a window, at multiples of its length.
 
     A key that was reported is silent until `plan.quiet` seconds after the T at which it was; without `quiet` it is
     reported at every T that finds it. `whole` takes all rows as one window, rows without a time too; so does a plan
     without a window. Raises as `evaluate` does.
     """
-    rows = list(rows)
     stages = [stage_of(step) for step in plan.steps]
 
     def hits(time: int | None, window: list[Record]) -> list[Hit]:
@@ -57,7 +55,7 @@ def slide(plan: Plan, rows: Iterable[Row], *, whole: bool = False) -> list[Hit]:
     every = plan.schedule.every if plan.schedule else plan.window
     reported: dict[Key, int] = {}
     loud = []
-    for time in _edges(plan, rows, every):
+    for time in _edges(times, every):
         low, high = (bisect.bisect_left(times, edge) for edge in (time - plan.window, time))
         for hit in hits(time, [row for _, row in timed[low:high]]) if low < high else ():
             last = reported.get(hit.key)
@@ -77,19 +75,8 @@ def key_of(plan: Plan, row: Record) -> Key:
     return tuple(tuple(value) if isinstance(value, list) else value for value in values)
 
 
-def _edges(plan: Plan, rows: Sequence[Row], every: int) -> range:
-    readers = [reader(source) for source in plan.sources]
-    times = [time for row in rows if (time := _time(readers, row)) is not None]
+def _edges(times: Sequence[float], every: int) -> range:
     if not times:
         return range(0)
-    first, last = (math.floor(time / every) + 1 for time in (min(times), max(times)))
+    first, last = (math.floor(time / every) + 1 for time in (times[0], times[-1]))
     return range(first * every, last * every + 1, every)
-
-
-def _time(readers: Sequence[Reader], raw: Row) -> float | None:
-    for read in readers:
-        row, derive = read(raw)
-        derive()
-        if isinstance(time := row.get(TIME_COLUMN), float):
-            return time
-    return None
