@@ -49,8 +49,8 @@ class PolysigmaBackend(TextQueryBackend):
     ) -> None:
         self.options: Options = read_options(backend_options, dialects=self.dialects)
         super().__init__(processing_pipeline, collect_errors)
-        self.compiled: dict[int, Compiled] = {}
-        """What became of each rule that was converted, by the rule's identity (`id(rule)`)."""
+        self.compiled: dict[int, list[Compiled]] = {}
+        """What became of each rule that was converted, by the rule's identity (`id(rule)`): one for each condition."""
 
     def printer(self) -> Printer:
         """The language's printer."""
@@ -74,6 +74,7 @@ class PolysigmaBackend(TextQueryBackend):
     ) -> Any:
         """As pySigma's, once the overrides of parameters are known to be meant for rules that are here."""
         self._check_overrides(rule_collection)
+        self.compiled.clear()
         return super().convert(rule_collection, output_format, correlation_method, callback)
 
     def convert_condition(self, cond: Any, state: ConversionState) -> Any:
@@ -162,7 +163,7 @@ class PolysigmaBackend(TextQueryBackend):
 
         compiler = Compiler(self)
         compiled = compiler.plain(rule, base) if base is not None else compiler.correlation(rule, method)  # type: ignore[arg-type]
-        self.compiled[id(rule)] = compiled
+        self.compiled.setdefault(id(rule), []).append(compiled)
         return compiled.query
 
     def _claims(self) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sigma.correlations import SigmaCorrelationRule
-from sigma.exceptions import SigmaBackendError
+from sigma.exceptions import SigmaBackendError, SigmaError
 from sigma.rule import SigmaRule
 
 from polysigma.plan.build import build
@@ -202,7 +202,7 @@ class Compiler:
             raise SigmaBackendError(f"{reference!r} is neither a rule nor a correlation")
         try:
             return self.backend.base_rules(reference)
-        except SigmaBackendError as error:
+        except SigmaError as error:
             raise SigmaBackendError(f"the rule {reference.name or reference.title} was not converted") from error
 
     def _overrides(self, rule: SigmaCorrelationRule) -> dict[str, Any]:
