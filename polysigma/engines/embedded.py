@@ -46,6 +46,14 @@ def connect(folder: Path, *, memory: str = "1GB") -> DuckDBPyConnection:
     return connection
 
 
+def file_name(path: Path) -> str:
+    """The absolute path of a file as DuckDB's table functions take it: they read a name as a pattern.
+
+    A pattern character in brackets is itself (DuckDB's documentation, "Reading Multiple Files", glob syntax).
+    """
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path.absolute()))
+
+
 def quoted(name: str) -> str:
     """An identifier in SQL."""
     return '"' + name.replace('"', '""') + '"'

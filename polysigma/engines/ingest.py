@@ -11,10 +11,10 @@ import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError, Position, Severity
-from polysigma.engines.embedded import connect, duckdb, literal, quoted
+from polysigma.engines.embedded import connect, duckdb, file_name, literal, quoted
 from polysigma.engines.inputs import open_data
 from polysigma.engines.sniff import fault_of
 from polysigma.schemas import TimeForm
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from polysigma.engines.inputs import Input, Inputs
     from polysigma.engines.shapes import Family
+    from polysigma.schemas import Shape
 
     Progress = Callable[[float], None]
     """Told from time to time which part of the data has been read, from 0 to 1."""
@@ -137,41 +138,50 @@ class _Loader:
             case "parquet":
                 self._insert_parquet(batch[0])
 
-    def _paths(self, column: str) -> tuple[str, ...]:
-        paths = (path for spelling in self.spellings[column] for path in self.events.family.paths(spelling))
+    def _paths(self, column: str, shapes: Sequence[Shape] = ()) -> tuple[str, ...]:
+        paths = (path for spelling in self.spellings[column] for path in self.events.family.paths(spelling, shapes))
         return tuple(dict.fromkeys(paths))
 
-    def _from_objects(self, source: str, malformed: str) -> str:
-        """INSERT from a table function that gives a column `json` and a `filename`."""
-        pointers: list[str] = []
-        values = []
+    def _from_objects(self, source: str, malformed: str, rows: Sequence[dict[str, Any]]) -> str:
+        """INSERT from a table function that gives a column `json` and a `filename`.
+
+        All paths of an object are taken in one parse (json_extract with a list; DuckDB's documentation, "JSON
+        processing functions"). First those of shapes like the first rows; the others only for a row that has no mark
+        there, since looking for what is not there would take as long again.
+        """
+        family = self.events.family
+        like = family.like(rows)
+        others = tuple(shape for shape in family.shapes if shape not in like)
+        first = list(family.paths(family.mark, like))
+        marks = ", ".join(f"first[{place + 1}]" for place in range(len(first)))
+        rest: list[str] = []
+        values = ""
         for column in self.events.columns:
             places = []
-            for path in self._paths(column):
-                pointers.append(_pointer(path))
-                places.append(f"found[{len(pointers)}]")
-            values.append(f"coalesce({', '.join(places)})")
-        listed = ", ".join(literal(pointer) for pointer in pointers)
-        # One parse of the object for all paths: json_extract with a list of them (DuckDB's documentation, "JSON
-        # processing functions", extraction).
-        found = f"json_extract_string(json, [{listed}])" if pointers else "NULL"
-        selected = "".join(f"{value}, " for value in values)
+            for path in self._paths(column, like):
+                first.append(path)
+                places.append(f"first[{len(first)}]")
+            for path in self._paths(column, others) if others else ():
+                rest.append(path)
+                places.append(f"rest[{len(rest)}]")
+            values += f"coalesce({', '.join(places)}), "
+        later = f"CASE WHEN coalesce({marks}) IS NULL THEN {_taken(rest)} END" if rest else "NULL::VARCHAR[]"
         return (
-            f"INSERT INTO events SELECT {selected}{malformed} "  # noqa: S608 - names and values are quoted
-            f"FROM (SELECT json, filename, {found} AS found FROM {source})"
+            f"INSERT INTO events SELECT {values}{malformed} FROM (SELECT *, {later} AS rest "  # noqa: S608 - all is quoted
+            f"FROM (SELECT json, filename, {_taken(first)} AS first FROM {source}))"
         )
 
     def _insert_lines(self, batch: Sequence[Input]) -> None:
         packing = "gzip" if batch[0].gzipped else "none"
         source = f"read_ndjson_objects($1, ignore_errors=true, filename=true, compression='{packing}')"
-        statement = self._from_objects(source, f"CASE WHEN {_NO_OBJECT} THEN filename END")
-        self.connection.execute(statement, [[str(one.path.absolute()) for one in batch]])
+        statement = self._from_objects(source, f"CASE WHEN {_NO_OBJECT} THEN filename END", batch[0].content.rows)
+        self.connection.execute(statement, [[file_name(one.path) for one in batch]])
 
     def _insert_values(self, one: Input) -> None:
         packing = "gzip" if one.gzipped else "none"
         form = "array" if one.content.kind == "array" else "unstructured"
         source = f"read_json_objects($1, format='{form}', filename=true, compression='{packing}')"
-        self.connection.execute(self._from_objects(source, "NULL"), [str(one.path.absolute())])
+        self.connection.execute(self._from_objects(source, "NULL", one.content.rows), [file_name(one.path)])
 
     def _insert_csv(self, one: Input) -> None:
         names = [name for name, _ in one.content.types]
@@ -187,7 +197,7 @@ class _Loader:
             f"columns={{{declared}}}, compression='{packing}', store_rejects=true, rejects_table='polysigma_rejects', "
             f"rejects_scan='polysigma_scans'"
         )
-        path = str(one.path.absolute())
+        path = file_name(one.path)
         self.connection.execute(f"INSERT INTO events SELECT {''.join(values)}NULL FROM read_csv($1, {options})", [path])  # noqa: S608
         rejects = self.connection.execute(
             "SELECT min(line_byte_position), min_by(error_message, column_idx) FROM polysigma_rejects "
@@ -210,7 +220,7 @@ class _Loader:
             values.append(f"coalesce({', '.join(places)}), " if places else "NULL, ")
         self.connection.execute(
             f"INSERT INTO events SELECT {''.join(values)}NULL FROM read_parquet($1, binary_as_string=true)",  # noqa: S608
-            [str(one.path.absolute())],
+            [file_name(one.path)],
         )
 
     def _parquet_value(self, column: str, path: str, types: dict[str, str]) -> str | None:
@@ -262,7 +272,7 @@ class _Loader:
             "SELECT number FROM (SELECT json, row_number() OVER () AS number FROM "  # noqa: S608
             f"read_ndjson_objects($1, ignore_errors=true, compression='{packing}')) "
             f"WHERE {_NO_OBJECT} LIMIT {NAMED_LINES}",
-            [str(one.path.absolute())],
+            [file_name(one.path)],
         ).fetchall()
         self.connection.execute("RESET threads")
         wanted = {number for (number,) in numbers}
@@ -296,6 +306,10 @@ class _Loader:
 
 
 _NO_OBJECT = "(json IS NULL OR NOT starts_with(ltrim(CAST(json AS VARCHAR), ' \t\r'), '{'))"
+
+
+def _taken(paths: Iterable[str]) -> str:
+    return f"json_extract_string(json, [{', '.join(literal(_pointer(path)) for path in paths)}])"
 
 
 def _pointer(path: str) -> str:

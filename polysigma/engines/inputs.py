@@ -67,8 +67,9 @@ def find_inputs(data: Sequence[str | Path], scratch: Path, *, shape: str | None 
     """The inputs that `data` names: files, folders (recursively), `-` for standard input.
 
     `scratch` is an existing folder for copies and for the database; it must outlive the inputs. `shape` names the
-    family where it is not to be recognised. A file of a folder or an archive that is not data becomes a finding. Raises PolysigmaError where a file
-    that was named itself is not data, where nothing is left, or where the files are of several families.
+    family where it is not to be recognised. A file of a folder or an archive that is not data becomes a finding.
+    Raises PolysigmaError where a file that was named itself is not data, where nothing is left, or where the files are
+    of several families.
     """
     search = _Search(scratch, family(shape) if shape else None)
     for entry in data:
@@ -114,7 +115,7 @@ class _Search:
                 path = Path(parent, name)
                 if _is_data(name) and path.is_file():
                     self._file(str(path), path, inside=True)
-                else:
+                elif not name.startswith("."):
                     self.passed_over.append(str(path))
         if len(self.files) == before:
             endings = " ".join(DATA_SUFFIXES)
@@ -135,7 +136,11 @@ class _Search:
             self.findings.append(Diagnostic("named-twice", message, None, name, severity=Severity.WARNING))
             return
         self.seen.add(path.resolve())
-        self._open(name, path, inside=inside)
+        shown = name.encode("utf-8", "replace").decode()
+        if shown != name or (os.sep == "/" and "\\" in name):  # DuckDB has no way to write such a name
+            with path.open("rb") as file:
+                path = self._copy(file)
+        self._open(shown, path, inside=inside)
 
     def _open(self, name: str, path: Path, *, inside: bool, packed: bool = False) -> None:
         """Adds a file. One that is not data is an error, unless it is inside a folder or an archive: then a finding."""
@@ -163,7 +168,7 @@ class _Search:
         if magic.startswith(b"PK") and zipfile.is_zipfile(path):
             archive = _zip_members(path, name)
         elif head[257:262] == b"ustar":
-            archive = _tar_members(path, name)
+            archive = _tar_members(path)
         if archive and in_archive:
             raise PolysigmaError(Diagnostic("nested-archive", "is an archive in an archive", "unpack it first", name))
         if archive:
@@ -187,15 +192,22 @@ class _Search:
         self.files.append(Input(name, path, content, found, packed))
 
     def _archive(self, name: str, members: Iterator[tuple[str, IO[bytes]]]) -> None:
-        before = len(self.files)
-        for member, file in members:
-            label = f"{name}/{member}"
-            if _is_data(PurePosixPath(member).name) and not PurePosixPath(member).parts[0].startswith("__MACOSX"):
-                self._open(label, self._copy(file), inside=True, packed=True)
-            else:
-                self.passed_over.append(label)
+        before, said = len(self.files), len(self.findings)
+        try:
+            for member, file in members:
+                parts = PurePosixPath(member).parts
+                if any(part.startswith((".", "__MACOSX")) and part not in {".", ".."} for part in parts):
+                    continue
+                label = f"{name}/{member}"
+                if _is_data(parts[-1]):
+                    self._open(label, self._copy(file), inside=True, packed=True)
+                else:
+                    self.passed_over.append(label)
+        except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError) as error:
+            raise PolysigmaError(Diagnostic("unreadable-data", f"is a broken archive: {error}", None, name)) from None
         if len(self.files) == before:
-            reasons = [finding for finding in self.findings if (finding.file or "").startswith(f"{name}/")]
+            reasons = self.findings[said:]
+            del self.findings[said:]
             raise PolysigmaError(Diagnostic("empty-archive", "holds no data", None, name), *reasons)
 
     def _copy(self, source: IO[bytes]) -> Path:
@@ -208,12 +220,11 @@ class _Search:
     def result(self) -> Inputs:
         if self.passed_over:
             shown = ", ".join(self.passed_over[:3]) + (", ..." if len(self.passed_over) > 3 else "")
-            self.findings.append(
-                Diagnostic(
-                    "passed-over", f"{len(self.passed_over)} files are not data: {shown}", severity=Severity.WARNING
-                )
-            )
-        found = {one.family.name: one for one in reversed(self.files)}
+            many = f"{len(self.passed_over)} files are not data" if len(self.passed_over) > 1 else "1 file is not data"
+            self.findings.append(Diagnostic("passed-over", f"{many}: {shown}", severity=Severity.WARNING))
+        found: dict[str, Input] = {}
+        for one in self.files:
+            found.setdefault(one.family.name, one)
         if len(found) > 1:
             named = "; ".join(f"{one.name} is {one.family.title}" for one in found.values())
             raise PolysigmaError(
@@ -249,23 +260,18 @@ def _head(path: Path, *, gzipped: bool) -> tuple[bytes, bool]:
 
 
 def _zip_members(path: Path, name: str) -> Iterator[tuple[str, IO[bytes]]]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                if not member.is_dir():
-                    with archive.open(member) as file:
-                        yield member.filename, file
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        # RuntimeError is how zipfile says that a member is encrypted.
-        raise PolysigmaError(Diagnostic("unreadable-data", f"is a broken archive: {error}", None, name)) from None
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.flag_bits & 1:
+                raise PolysigmaError(Diagnostic("unreadable-data", "is encrypted", "unpack it first", name))
+            if not member.is_dir():
+                with archive.open(member) as file:
+                    yield member.filename, file
 
 
-def _tar_members(path: Path, name: str) -> Iterator[tuple[str, IO[bytes]]]:
-    try:
-        with tarfile.open(path, "r|*") as archive:
-            for member in archive:
-                file = archive.extractfile(member) if member.isfile() else None
-                if file is not None:
-                    yield member.name, file
-    except (tarfile.TarError, zlib.error, EOFError) as error:
-        raise PolysigmaError(Diagnostic("unreadable-data", f"is a broken archive: {error}", None, name)) from None
+def _tar_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    with tarfile.open(path, "r|*") as archive:
+        for member in archive:
+            file = archive.extractfile(member) if member.isfile() else None
+            if file is not None:
+                yield member.name, file

@@ -36,17 +36,25 @@ class Family:
     schema: Schema
     shapes: tuple[Shape, ...]
 
-    def paths(self, column: str) -> tuple[str, ...]:
-        """The dotted paths at which a column may stand, the likeliest first."""
-        return tuple(dict.fromkeys(shape.path(column) for shape in self.shapes))
+    def paths(self, column: str, shapes: Sequence[Shape] = ()) -> tuple[str, ...]:
+        """The dotted paths at which a column may stand, in the given shapes or in all."""
+        return tuple(dict.fromkeys(shape.path(column) for shape in shapes or self.shapes))
 
     def holds(self, row: Mapping[str, Any]) -> bool:
         """Whether a row is of this family, in one of its shapes."""
-        return any(
-            _has(row, shape.path(self.mark))
-            and (not self.proof or any(_has(row, shape.path(key)) for key in self.proof))
-            for shape in self.shapes
-        )
+        return self._shape_of(row) is not None
+
+    def like(self, rows: Iterable[Mapping[str, Any]]) -> tuple[Shape, ...]:
+        """The shapes that put the columns where the first row that is of this family has them; else the first ones."""
+        shape = next((shape for row in rows if (shape := self._shape_of(row))), self.shapes[0])
+        return tuple(other for other in self.shapes if other.fields == shape.fields)
+
+    def _shape_of(self, row: Mapping[str, Any]) -> Shape | None:
+        for shape in self.shapes:
+            proven = not self.proof or any(_has(row, shape.path(column)) for column in self.proof)
+            if proven and _has(row, shape.path(self.mark)):
+                return shape
+        return None
 
 
 def _has(row: Mapping[str, Any], path: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError, Position
-from polysigma.engines.embedded import duckdb
+from polysigma.engines.embedded import duckdb, file_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,7 +153,7 @@ def _csv(head: bytes, file: str) -> Content:
 
 def _parquet(path: Path, file: str) -> Content | None:
     engine = duckdb()
-    name = str(path.absolute())
+    name = file_name(path)
     try:
         with engine.connect(":memory:") as connection:
             columns = connection.execute(

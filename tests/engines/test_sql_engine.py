@@ -33,9 +33,11 @@ def connection():
 
 
 def table(connection, rows, columns=("Computer", "EventID", "UtcTime")):
-    connection.execute(f"CREATE OR REPLACE TABLE events ({', '.join(f'"{column}" VARCHAR' for column in columns)})")
+    declared = ", ".join(f'"{column}" VARCHAR' for column in columns)
+    connection.execute(f"CREATE OR REPLACE TABLE events ({declared})")
     if rows:
-        connection.executemany(f"INSERT INTO events VALUES ({', '.join('?' * len(columns))})", rows)
+        values = ", ".join("unnest(?::VARCHAR[])" for _ in columns)
+        connection.execute(f"INSERT INTO events SELECT {values}", [list(column) for column in zip(*rows, strict=True)])
 
 
 def beacons(connection, seed=7, count=4000):
@@ -46,7 +48,7 @@ def beacons(connection, seed=7, count=4000):
         moment = START + rng.randrange(3 * DAY) if rng.random() < 0.8 else START + HOUR * rng.randrange(72)
         time = str(at(moment)) if rng.random() < 0.98 else rng.choice((None, "", "yesterday"))
         host, port = rng.choice(("ws1", "ws2", "", None)), rng.choice(("443", "6667", "", "x"))
-        rows.append((host, port, f"198.51.100.{rng.randrange(9)}", rng.choice("abc"), time, "3", "true"))
+        rows.append((host, port, f"198.51.100.{rng.randrange(3)}", rng.choice("abc"), time, "3", "true"))
     table(connection, rows, SYSMON_COLUMNS)
 
 
