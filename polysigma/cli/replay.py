@@ -26,7 +26,9 @@ TABLE_ROWS = 500
 @click.option("--shape", type=click.Choice(["sysmon", "fdr"]), help="What the data is, if it is not to be recognised.")
 @click.option("--whole", is_flag=True, help="Take all data as one window.")
 @click.option("--strict", is_flag=True, help="Fail on a malformed line.")
-@click.option("--format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "--format", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How hits are written."
+)
 @click.option("--set", multiple=True, metavar="NAME=VALUE", help="Override a parameter of the rule.")
 @click.option("--write", type=click.Path(dir_okay=False), metavar="PATH", help="Write the hits to a file.")
 def replay(rule: str, data: tuple[str, ...], **options: Any) -> None:

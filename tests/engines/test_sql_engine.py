@@ -1,7 +1,7 @@
 """Running the text of a query, whole and window by window."""
 
 import random
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -23,7 +23,7 @@ SELECT "Computer", count(*) AS "N", min("EventTime") AS "First" FROM matched GRO
 
 
 def at(seconds):
-    return datetime(1970, 1, 1) + timedelta(seconds=seconds)
+    return datetime.fromtimestamp(0, UTC).replace(tzinfo=None) + timedelta(seconds=seconds)
 
 
 @pytest.fixture
@@ -241,7 +241,7 @@ def test_hostile_values_in_the_text_stay_values(connection, value):
         'SELECT "Computer", max("UtcTime"::TIMESTAMP) AS "EventTime" FROM events GROUP BY ALL',
         'SELECT DISTINCT "Computer", "UtcTime"::TIMESTAMP AS "EventTime" FROM events',
         'SELECT "Computer", "UtcTime"::TIMESTAMP AS "EventTime" FROM events LIMIT 3',
-        'SELECT "Computer", "UtcTime"::TIMESTAMP AS "EventTime" FROM events WHERE "EventID" IN (SELECT max("EventID") FROM events)',
+        'SELECT "UtcTime"::TIMESTAMP AS "EventTime" FROM events WHERE "A" IN (SELECT max("A") FROM events)',
         'SELECT a."Computer", a."UtcTime"::TIMESTAMP AS "EventTime" FROM events a, events b',
     ],
 )
