@@ -40,6 +40,8 @@ class Compiled:
     query: str
     losses: tuple[Loss, ...]
     fidelity: FidelityLevel
+    unknown_columns: tuple[str, ...] = ()
+    """Columns that the query reads and the platform's schema lacks (a pipeline of the user's may know better)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +232,8 @@ class Compiler:
         header += [f"{loss.level.value}: {loss.reason}" for loss in losses]
         time = bases[0].scope.time
         query = self.printer.print(Job(plan, tuple(header), self.backend.options.form, time.search_column))
-        return Compiled(plan, query, losses, level)
+        unknown = tuple(sorted(column for base in bases for column in base.unknown_columns(plan)))
+        return Compiled(plan, query, losses, level, unknown)
 
     def _window_line(self, plan: Plan) -> str:
         assert plan.window is not None

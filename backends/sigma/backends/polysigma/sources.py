@@ -32,6 +32,7 @@ from .conditions import unsupported
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from polysigma.plan.steps import Plan
     from polysigma.platform import Event, FieldClaim, Platform, Scope
 
 
@@ -56,6 +57,11 @@ class BaseRule:
         known = taxonomy.tables.get(self.scope.category, {})
         claimed = {name: known.get(name, Type.TEXT) for name in self.scope.fields}
         return {**claimed, **known, self.platform.host.field: Type.TEXT, TIME_COLUMN: Type.TIME}
+
+    def unknown_columns(self, plan: Plan) -> set[str]:
+        """What the plan's source of this rule reads that the platform's schema does not have."""
+        read = {column for source in plan.sources if source.rule == self.name for column in source.types}
+        return read - self.column_types.keys()
 
     def binding(self, field: str) -> Binding:
         """The platform's columns behind a canonical field. Raises SigmaFeatureNotSupportedByBackendError."""

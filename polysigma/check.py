@@ -1,0 +1,230 @@
+"""`polysigma check`: everything that can be found wrong with rules without running them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from polysigma.catalog import RuleFile, packaged_names, read_rules, resolve
+from polysigma.convert import Conversion, convert, pairs
+from polysigma.diagnostics import Diagnostic, Severity
+from polysigma.plan.faults import PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from polysigma.plan.superset import Threshold
+    from polysigma.plan.types import Type
+    from polysigma.source import Document
+
+
+def check(
+    references: Iterable[str], *, progress: Callable[[str], None] | None = None
+) -> tuple[list[Diagnostic], list[RuleFile]]:
+    """Every finding about the rules behind some references, in order of file and line, and the files that were read.
+
+    YAML, Sigma, the `polysigma` map with its expressions, the superset property, ids and names that must be unique
+    (also against the package's own rules), references, and the query of every platform: its columns must be known to
+    the platform's schema, and CQL must pass the linter. A platform that cannot say a rule is no finding.
+    """
+    files, findings = read_rules(references)
+    findings += _maps(files)
+    findings += _identities(files)
+    if files:
+        findings += _queries(files, progress)
+    unique = dict.fromkeys(findings)
+    return sorted(unique, key=_place), files
+
+
+def _place(finding: Diagnostic) -> tuple[str, int, int, str]:
+    at = finding.at
+    return finding.file or "", at.line if at else 0, at.column if at else 0, finding.code
+
+
+# The polysigma map.
+
+
+def _maps(files: list[RuleFile]) -> list[Diagnostic]:
+    findings: list[Diagnostic] = []
+    fields = _fields_by_rule(files)
+    for file in files:
+        for document, value in file.maps:
+            if "polysigma" not in value:
+                continue
+            if "correlation" not in value:
+                error = document.error("misplaced-map", "a `polysigma` map stands on a correlation", "polysigma")
+                findings += error.findings
+                continue
+            findings += _map(document, value, fields)
+    return findings
+
+
+def _fields_by_rule(files: list[RuleFile]) -> dict[str, dict[str, Type]]:
+    """The canonical fields that a correlation over each base rule may name, by the rule's name and id."""
+    from polysigma import schemas
+    from polysigma.plan.steps import TIME_COLUMN
+    from polysigma.plan.types import Type
+
+    taxonomy = schemas.load("sigma")
+    found: dict[str, dict[str, Type]] = {}
+    for file in files:
+        for _, value in file.maps:
+            logsource = value.get("logsource")
+            category = logsource.get("category") if isinstance(logsource, dict) else None
+            columns = dict(taxonomy.tables.get(str(category), {}))
+            for key in (value.get("name"), value.get("id")):
+                if isinstance(key, str) and columns:
+                    found[key] = {**columns, TIME_COLUMN: Type.TIME}
+    return found
+
+
+def _map(document: Document, value: Mapping[str, Any], fields: Mapping[str, dict[str, Type]]) -> list[Diagnostic]:
+    from polysigma.plan.build import build
+    from polysigma.plan.durations import parse_duration
+    from polysigma.plan.metadata import read_metadata
+    from polysigma.plan.superset import implies
+    from polysigma.plan.swallowed import swallowed
+
+    lost = [fault.located(document) for fault in swallowed(document, ("polysigma",))]
+    if lost:
+        return lost
+    correlation = value["correlation"] if isinstance(value["correlation"], dict) else {}
+    window = parse_duration(str(correlation.get("timespan")))
+    rules = correlation.get("rules")
+    names = [str(name) for name in rules] if isinstance(rules, list) else []
+    if window is None or not names or any(name not in fields for name in names):
+        return []  # pySigma, or the check of references, says what is wrong here
+    shared = dict(fields[names[0]])
+    for name in names[1:]:
+        shared = {column: kind for column, kind in shared.items() if fields[name].get(column) is kind}
+    try:
+        built = build(read_metadata(value["polysigma"]), shared, window)
+    except PlanError as error:
+        return list(error.below("polysigma").located(document).findings)
+    threshold = _threshold(correlation)
+    if threshold is None:
+        return []
+    verdict = implies(built.steps, threshold)
+    if verdict.holds:
+        return []
+    message = f"a hit of the steps need not meet the portable correlation: {verdict.reason}"
+    hint = "other tools read the correlation only: lower its condition, or ask for more in a `where`"
+    return list(document.error("not-a-superset", message, "correlation", "condition", hint=hint).findings)
+
+
+def _threshold(correlation: Mapping[str, Any]) -> Threshold | None:
+    """The portable threshold where it can be held against steps: at least so many events, or different values."""
+    from polysigma.plan.superset import Threshold
+
+    condition, group_by = correlation.get("condition"), correlation.get("group-by") or ()
+    if not isinstance(condition, dict) or not isinstance(group_by, list | tuple):
+        return None
+    if isinstance(condition.get("gte"), int):
+        least = condition["gte"]
+    elif isinstance(condition.get("gt"), int):
+        least = condition["gt"] + 1
+    else:
+        return None
+    keys = tuple(str(key) for key in group_by)
+    match correlation.get("type"):
+        case "event_count":
+            return Threshold("events", keys, least)
+        case "value_count":
+            field = condition.get("field")
+            fields = tuple(str(one) for one in field) if isinstance(field, list) else (str(field),)
+            return Threshold("values", keys, least, fields)
+        case _:
+            return None
+
+
+# Identities.
+
+
+def _identities(files: list[RuleFile]) -> list[Diagnostic]:
+    """Ids and names that are missing, malformed, or taken: pySigma finds rules by them, across files."""
+    findings: list[Diagnostic] = []
+    seen: dict[tuple[str, str], str] = _packaged_identities(files)
+    for file in files:
+        for document, value in file.maps:
+            if not {"detection", "correlation", "filter"} & value.keys():
+                hint = "a rule has `detection`, a correlation `correlation`, a filter `filter`"
+                findings += document.error("not-sigma", "is not a Sigma document", hint=hint).findings
+                continue
+            findings += _id_finding(document, value)
+            for kind in ("id", "name"):
+                text = value.get(kind)
+                if not isinstance(text, str):
+                    continue
+                key = (kind, text.lower() if kind == "id" else text)
+                if key in seen:
+                    message = f"the {kind} {text!r} is taken by {seen[key]}"
+                    note = "pySigma would silently use the last rule of that name" if kind == "name" else None
+                    findings += document.error(f"duplicate-{kind}", message, kind, hint=note).findings
+                else:
+                    at = document.at(kind)
+                    seen[key] = f"{document.file}:{at.line if at else 1}"
+    return findings
+
+
+def _id_finding(document: Document, value: Mapping[str, Any]) -> tuple[Diagnostic, ...]:
+    text = value.get("id")
+    if text is None:
+        return document.error("missing-id", "has no `id`", hint=f"id: {uuid.uuid4()}").findings
+    try:
+        uuid.UUID(str(text))
+    except ValueError:
+        return document.error("malformed-id", f"{text!r} is not a UUID", "id", hint=f"id: {uuid.uuid4()}").findings
+    return ()
+
+
+def _packaged_identities(files: list[RuleFile]) -> dict[tuple[str, str], str]:
+    """The ids and names of the package's own rules, those of the files under check left out."""
+    own = {file.path.resolve() for file in files}
+    paths = [path for name in packaged_names() for path in resolve(name) if path.resolve() not in own]
+    packaged, _ = read_rules(str(path) for path in paths)
+    found: dict[tuple[str, str], str] = {}
+    for file in packaged:
+        for _, value in file.maps:
+            for kind in ("id", "name"):
+                taken = value.get(kind)
+                if isinstance(taken, str):
+                    found[kind, taken.lower() if kind == "id" else taken] = f"the packaged {file.path.parent.name}"
+    return found
+
+
+# Queries.
+
+
+def _queries(files: list[RuleFile], progress: Callable[[str], None] | None) -> list[Diagnostic]:
+    findings: list[Diagnostic] = []
+    for result in convert(files, pairs((), None), options={"accept": "blind"}, progress=progress):
+        if isinstance(result, Diagnostic):
+            findings.append(result)
+        elif result.finding is None:
+            findings += _query(result)
+        elif not result.finding.code.startswith("refused"):
+            findings.append(result.finding)
+    return findings
+
+
+def _query(result: Conversion) -> list[Diagnostic]:
+    findings = []
+    for compiled in result.compiled:
+        for column in compiled.unknown_columns:
+            message = f"the query for {result.platform} reads {column!r}, which is not in the platform's schema"
+            findings.append(Diagnostic("unknown-platform-column", message, file=str(result.path)))
+        if result.target == "logscale":
+            findings += _linted(result, compiled.query)
+    return findings
+
+
+def _linted(result: Conversion, query: str) -> list[Diagnostic]:
+    from polysigma.cql import lint
+
+    found = [finding for finding in lint(query) if finding.severity is Severity.ERROR]
+    return [
+        Diagnostic(
+            "invalid-query", f"the query for {result.platform} is not valid CQL: {finding}", file=str(result.path)
+        )
+        for finding in found
+    ]
