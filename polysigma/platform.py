@@ -58,7 +58,7 @@ class RefusalCode(StrEnum):
 
 
 Event = dict[str, tuple[str, ...]]
-"""For each column the values, exact and with case, of which it must hold one."""
+"""For each column the values, exact and with case, of which it must hold one; empty text lets a missing one pass."""
 
 
 class _Claim(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -46,7 +47,10 @@ def cli() -> None:
 
 
 def main() -> None:
-    """The entry point. Bad input ends with its findings and exit code 2, never with a traceback."""
+    """The entry point. Bad input ends with its findings and exit code 2, never with a traceback.
+
+    A fault of our own ends so, too, in one line; POLYSIGMA_TRACEBACK=1 shows where it came from.
+    """
     from polysigma.diagnostics import PolysigmaError, as_text
 
     try:
@@ -56,4 +60,11 @@ def main() -> None:
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()
+        sys.exit(2)
+    except Exception as error:
+        if os.environ.get("POLYSIGMA_TRACEBACK"):
+            raise
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        click.echo(f"polysigma failed: {text[:500]}", err=True)
+        click.echo("This is a fault of polysigma's; POLYSIGMA_TRACEBACK=1 shows where. Please report it.", err=True)
         sys.exit(2)

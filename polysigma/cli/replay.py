@@ -31,7 +31,7 @@ TABLE_ROWS = 500
 )
 @click.option("--set", multiple=True, metavar="NAME=VALUE", help="Override a parameter of the rule.")
 @click.option("--write", type=click.Path(dir_okay=False), metavar="PATH", help="Write the hits to a file.")
-def replay(rule: str, data: tuple[str, ...], **options: Any) -> None:
+def command(rule: str, data: tuple[str, ...], **options: Any) -> None:
     """Run RULE on recorded events and show its hits.
 
     RULE is a folder, a file, or the name of a rule that comes with Polysigma. DATA are files or folders of Sysmon or
@@ -62,12 +62,13 @@ def _replay(rule: str, data: tuple[str, ...], options: dict[str, Any]) -> None:
     from polysigma import replay as verb
     from polysigma.convert import compile_rule
     from polysigma.engines.embedded import duckdb
+    from polysigma.engines.sql import TABLE
 
     overrides = dict(_setting(text) for text in options["set"])
     duckdb()  # before the data is looked at: without it there is nothing to be had
     with ExitStack() as stack:
         inputs = stack.enter_context(verb.opened(data, options["shape"]))
-        compiled = compile_rule(rule, inputs.family.platform, "sql", overrides)
+        compiled = compile_rule(rule, inputs.family.platform, "sql", overrides, table=TABLE)
         with _Progress("reading events") as progress:
             events = verb.load_events(compiled.query, inputs, strict=options["strict"], progress=progress)
             stack.enter_context(events)

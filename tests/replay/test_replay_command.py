@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from polysigma.cli.replay import replay
+from polysigma.cli.replay import command as replay
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.engines.shapes import families
 from polysigma.plan.steps import Bucket, Output, Plan, Schedule
@@ -61,7 +61,7 @@ def compiler(monkeypatch):
     """A stand-in for the compiler; remembers what it was asked for."""
     asked = []
 
-    def compile_rule(reference, platform, target, overrides):
+    def compile_rule(reference, platform, target, overrides, *, table):  # noqa: ARG001
         asked.append((reference, platform, target, overrides))
         if reference == "broken":
             raise PolysigmaError(Diagnostic("unknown-rule", "no rule is called 'broken'", "did you mean botnet?"))

@@ -12,12 +12,15 @@ from polysigma.plan.expressions import (
     Case,
     Column,
     Constant,
+    Exists,
     Expression,
     In,
     ListLiteral,
+    Not,
     columns,
     conjunction,
     conjuncts,
+    disjunction,
 )
 from polysigma.plan.lower import Binding
 from polysigma.plan.parser import parse_expression
@@ -178,8 +181,9 @@ def event_filter(event: Event, types: Mapping[str, Type]) -> list[Expression]:
     tests: list[Expression] = []
     for column, values in event.items():
         numeric = types.get(column, Type.TEXT).is_number
-        items = tuple(int(value) if numeric else value for value in values)
-        tests.append(In(Column(column), ListLiteral(items), cased=True))
+        items = tuple(int(value) if numeric else value for value in values if value)
+        test: Expression = In(Column(column), ListLiteral(items), cased=True)
+        tests.append(disjunction(Not(Exists(Column(column))), test) if "" in values else test)
     return tests
 
 

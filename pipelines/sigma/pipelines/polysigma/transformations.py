@@ -104,7 +104,7 @@ class ClaimsTransformation(FieldMappingTransformationBase):
         return PlatformRefusalError.of(rule, what, RefusalCode.UNCLAIMED_LOGSOURCE, reason, hint=hint)
 
     def _add_event_filter(self, rule: SigmaRule, scope: Scope) -> None:
-        event = {column: list(values) for column, values in scope.event.items()}
+        event = {column: [value for value in values if value] for column, values in scope.event.items()}
         rule.detection.detections[EVENT_DETECTION] = SigmaDetection.from_definition(event)
         for condition in rule.detection.parsed_condition:
             condition.condition = f"{EVENT_DETECTION} and ({condition.condition})"
