@@ -50,10 +50,10 @@ $(BIN)/python:
 
 $(VENV)/.run: pyproject.toml | $(BIN)/python
 	@echo "Installing Polysigma and DuckDB into $(VENV) (once; about 70 MB to download)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[run]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[run]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "Installing Polysigma and its development tools into $(VENV) (once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]'
 	@touch $(VENV)/.run $@

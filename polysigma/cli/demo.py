@@ -6,9 +6,10 @@ import os
 import shutil
 import sys
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,7 +18,7 @@ from polysigma.diagnostics import Diagnostic, PolysigmaError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.text import Text
 
     from polysigma.demo import Found, Missed
@@ -83,28 +84,28 @@ class _Demo:
             falcon_rows = write_rows(fdr, render(generate(scenario), "fdr"))
         self._line(
             f"{recorded.events:,} events: {recorded.rows:,} rows of Sysmon, {falcon_rows:,} of Falcon. "
-            f"{len(planted)} hosts have joined a botnet."
+            f"{len(planted)} of the hosts have joined a botnet; the detection is not told which."
         )
 
-        with self._step(f"Converting {demo.DETECTION} for Falcon") as say:
+        with self._step(f"Converting {demo.DETECTION} to CQL, for Falcon"):
             cql = compile_rule(demo.DETECTION, "falcon", "logscale", form="hunt", accept_blind=False)
             cql_file = self._save(f"{demo.DETECTION}{SUFFIXES['logscale']}", cql.query)
         self._show_query(cql.query, cql_file)
-        with self._step("Converting it for Sysmon events in a database"):
+        with self._step("Converting it to SQL, for Sysmon events in DuckDB"):
             sql = compile_rule(demo.DETECTION, "sysmon_json", "sql", form="hunt", accept_blind=False)
             sql_file = self._save(f"{demo.DETECTION}{SUFFIXES['sql']}", sql.query)
-        self._line(f"{len(sql.query.splitlines())} lines of SQL, in {sql_file}")
+        self._line(f"{len(sql.query.splitlines())} lines of SQL: {sql_file}")
 
-        with self._step("Searching the Sysmon events, every hour as its schedule says") as say:
-            compiled, hits = demo.search(sysmon, "sysmon", lambda part: say(f"{part:.0%} of the windows"))
+        with self._step("Searching the Sysmon events, hour by hour as its schedule says") as say:
+            hits = demo.search(sysmon, "sysmon", lambda part: say(f"{part:.0%} of the windows"))
         found = demo.judge(hits, recorded.origins, scenario)
         lost = demo.missed(scenario, found, recorded.origins)
-        self._line(f"{len(hits)} alerts for {len(found)} pairs of a host and a destination:")
+        self._show(f"{len(hits)} alerts for {len(found)} pairs of a host and a destination")
         self._show_hits(found)
-        self._show_verdict(found, lost, len(hits), days)
+        self._show_verdict(found, lost, days)
 
         with self._step("Searching the Falcon events") as say:
-            _, others = demo.search(fdr, "fdr", lambda part: say(f"{part:.0%} of the windows"))
+            others = demo.search(fdr, "fdr", lambda part: say(f"{part:.0%} of the windows"))
         here, there = demo.alerts(hits, scenario), demo.alerts(others, scenario)
         if here == there:
             self._line(f"The same {len(here)} alerts: same hosts, destinations, times, counts and scores.")
@@ -112,7 +113,6 @@ class _Demo:
             self._line(
                 f"{len(here & there)} alerts agree; {len(here - there)} only Sysmon, {len(there - here)} only Falcon"
             )
-        del compiled
         self._show_next(sysmon)
 
     @contextmanager
@@ -129,10 +129,13 @@ class _Demo:
         self.console.print(line.append(" " * max(gap, 1)).append(seconds, style="dim not bold"))
 
     def _line(self, text: str) -> None:
-        from rich.padding import Padding
-        from rich.text import Text
+        self._show(text)
+        self.console.print()
 
-        self.console.print(Padding(Text(text), (0, 0, 1, 2)))
+    def _show(self, what: RenderableType) -> None:
+        from rich.padding import Padding
+
+        self.console.print(Padding(what, (0, 0, 0, 2), expand=False))
 
     def _save(self, name: str, text: str) -> Path:
         path = self.folder / name
@@ -146,101 +149,90 @@ class _Demo:
 
     def _show_query(self, query: str, path: Path) -> None:
         """The query without its head comment, one line a line: what is too wide is cut, and said to be in the file."""
-        from rich.padding import Padding
         from rich.text import Text
 
         lines = [line for line in query.splitlines() if not line.startswith("//")]
         remarks = len(query.splitlines()) - len(lines)
-        width = self.console.width - 4
+        width = self.console.width - 3
         cut = any(len(line) > width for line in lines) or len(lines) > SHOWN_LINES
-        text = Text("\n").join(_coloured(_cut(line, width)) for line in lines[:SHOWN_LINES])
-        self.console.print(Padding(text, (1, 0, 1, 2)), soft_wrap=False, no_wrap=True)
-        more = "; long lines are cut here" if cut else ""
-        self._line(f"{len(lines)} lines of CQL and {remarks} of remarks on what it loses, in {path}{more}")
+        self.console.print()
+        self._show(Text("\n").join(_coloured(_cut(line, width)) for line in lines[:SHOWN_LINES]))
+        self.console.print()
+        more = " (in full)" if cut else ""
+        self._line(f"{len(lines)} lines of CQL and {remarks} of remarks on what it can and cannot say: {path}{more}")
 
     def _show_hits(self, found: list[Found]) -> None:
         from rich import box
-        from rich.padding import Padding
         from rich.table import Table
         from rich.text import Text
 
         wide = self.console.width >= WIDE
-        table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-        table.add_column("")
-        table.add_column("Host", no_wrap=True)
-        table.add_column("Destination", no_wrap=True)
-        for name in ("Score", "Connections", "Hours", "Alerts") if wide else ("Score", "Conn."):
+        table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+        for name in ("", "Host", "Destination"):
+            table.add_column(name, no_wrap=True)
+        for name in ("Score", "Conns", "Hours", "Alerts") if wide else ("Score", "Conns", "Alerts"):
             table.add_column(name, justify="right", no_wrap=True)
         if wide:
-            table.add_column("First (UTC)", no_wrap=True)
+            table.add_column("First alert", no_wrap=True)
         table.add_column("What it is", overflow="fold")
-        before = True
-        for one in found:
-            if before and not one.bot:
+        for number, one in enumerate(found):
+            if number and found[number - 1].bot and not one.bot:
                 table.add_section()
-            before = one.bot
             host, address, port = one.flow
-            numbers = [one.score, one.connections, *([one.hours, one.alerts] if wide else [])]
+            numbers = [one.score, one.connections, *([one.hours] if wide else []), one.alerts]
             cells = [
-                "bot" if one.bot else "",
+                "bot" if one.bot else "false",
                 host,
                 f"[{address}]:{port}" if ":" in address else f"{address}:{port}",
                 *(str(number) for number in numbers),
-                *([one.first[5:16].replace("T", " ")] if wide else []),
+                *([f"{datetime.fromisoformat(one.first):%a %H:%M}"] if wide else []),
                 one.what,
             ]
-            style = "bold red" if one.bot else ""
-            table.add_row(*(Text(cell, style=style) for cell in cells))
-        self.console.print(Padding(table, (0, 0, 0, 2)))
-        if wide:
-            self._line("Connections and hours: the most that one alert counted, within 24 hours.")
+            table.add_row(*(Text(cell, style="bold red" if one.bot else "") for cell in cells))
+        self.console.print()
+        self._show(table)
+        self.console.print()
+        self._line("Conns" + (" and hours" if wide else "") + ": the most that one alert counted, within 24 hours")
 
-    def _show_verdict(self, found: list[Found], lost: list[Missed], alerts: int, days: int) -> None:
-        from rich.padding import Padding
+    def _show_verdict(self, found: list[Found], lost: list[Missed], days: int) -> None:
+        from rich.table import Table
         from rich.text import Text
 
         right = [one for one in found if one.bot]
         wrong = [one for one in found if not one.bot]
-        lines = [
-            Text.assemble(
-                ("Found   ", "bold green"),
-                f"{len(right)} of the {len(right) + len(lost)} bots, in {sum(one.alerts for one in right)} alerts.",
-            )
-        ]
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_row(
+            Text("Found", style="bold green"),
+            Text(f"{len(right)} of the {len(right) + len(lost)} bots, in {sum(one.alerts for one in right)} alerts"),
+        )
         for one in lost:
             host, address, port = one.flow
-            lines.append(
-                Text.assemble(("Missed  ", "bold red"), f"{host} to {address}:{port}, a {one.what}. Why: {one.why}.")
+            table.add_row(
+                Text("Missed", style="bold red"), Text(f"{host} to {address}:{port}, a {one.what}: {one.why}")
             )
-        lines.append(
-            Text.assemble(
-                ("Wrong   ", "bold yellow"),
-                f"{sum(one.alerts for one in wrong)} alerts for {len(wrong)} harmless pairs, "
-                f"{sum(one.alerts for one in wrong) / days:.0f} a day: what is left for tuning.",
-            )
+        false = sum(one.alerts for one in wrong)
+        table.add_row(
+            Text("False", style="bold yellow"),
+            Text(f"{false} alerts for {len(wrong)} harmless pairs, {false / days:.0f} a day: work for tuning"),
         )
-        del alerts
-        for line in lines:
-            self.console.print(Padding(line, (0, 0, 0, 2)))
+        self._show(table)
         self.console.print()
 
     def _show_next(self, data: Path) -> None:
-        from rich.padding import Padding
         from rich.text import Text
 
+        took = f"{perf_counter() - self.began:.0f} s"
         self.console.print(
             Text.assemble(
-                ("Done", "bold"),
-                f" in {perf_counter() - self.began:.0f} s. Events and queries are in ",
-                (f"{self.folder}{os.sep}", "bold"),
-                ". To try next:",
+                ("Done", "bold"), f" in {took}. Events and queries are in ", (f"{self.folder}{os.sep}", "bold")
             )
         )
+        self._line("To try next:")
         for about, line in next_commands(data):
-            self.console.print(Padding(Text(f"# {about}", style="dim"), (1, 0, 0, 2)))
+            self._show(Text(f"# {about}", style="dim"))
             # A command must stay one line, or it cannot be pasted.
             self.console.print(Text(f"  {line}", style="cyan"), soft_wrap=True)
-        self.console.print()
+            self.console.print()
 
 
 def next_commands(data: Path) -> list[tuple[str, str]]:
