@@ -70,8 +70,8 @@ class LogScalePrinter(Printer):
                 "LogScale warns that the result is incomplete beyond"
             )
             found.append(f"shows at most {MAX_ROWS:,} rows, the limit of table()")
-        for step in groups:
-            for measure in step.measures:
+        for step in plan.steps:
+            for measure in step.measures if isinstance(step, Group | Annotate) else ():
                 if measure.function in {"distinct", "distinct_if"}:
                     found.append(f"{measure.name} is LogScale's estimate of a distinct count, within 2 %")
                 elif measure.function in {"median", "percentile"}:
@@ -97,6 +97,8 @@ class _Query:
         self.filters = Filters(self.types.get, self.flags, self.values.temporary)
         self.values.filters = self.filters
         self.lines: list[str] = []
+        self.keys: tuple[str, ...] = ()
+        """The keys of the last group."""
 
     def text(self) -> str:
         plan = self.plan
@@ -167,8 +169,8 @@ class _Query:
                     self.lines += self._bucket(step)
                 case Group(by=by, measures=measures):
                     self._group(by, measures)
-                case Annotate():
-                    raise unsupported("annotate is not printed for LogScale yet")
+                case Annotate(by=by, measures=measures):
+                    self._annotate(by, measures)
                 case Where(condition=condition):
                     for part in conjuncts(simplify(condition)):
                         self.lines += self.filters.steps(part)
@@ -192,29 +194,43 @@ class _Query:
         return [f"{name} := {time} / {width}", f"round({name}, how=floor)", f"{name} := {name} * {width}"]
 
     def _group(self, by: tuple[str, ...], measures: tuple[Measure, ...]) -> None:
-        before: list[str] = []
-        functions: list[str] = []
-        renames: dict[str, str] = {}
-        taken = set(by)
-        for measure in measures:
-            function, output = self._measure(measure, before, taken)
-            functions.append(function)
-            if output != measure.name:
-                renames[output] = measure.name
-            taken.add(output)
-        listed = ",\n      ".join(functions)
+        before, functions, renames = self._measures(measures, set(by))
         self.lines += before
-        if by:
-            keys = ", ".join(field_name(name) for name in by)
-            self.lines.append(f"groupBy([{keys}], limit=max, function=[\n      {listed}\n    ])")
-        else:
-            self.lines.append(f"stats([\n      {listed}\n    ])")
-        for old, new in renames.items():
-            self.lines.append(f"rename(field={field_name(old)}, as={field_name(new)})")
+        self.lines.append(_grouped(by, functions) if by else f"stats([{_listed(functions)}])")
+        self.lines += renames
         self.values.never_zero = {
             field_name(measure.name) for measure in measures if measure.function == "count" and by
         }
         self.flags.clear()
+        self.keys = by
+
+    def _annotate(self, by: tuple[str, ...], measures: tuple[Measure, ...]) -> None:
+        """A measure over a coarser key on every row, without a join: `groupBy` inside `groupBy` repeats the outer
+        measures on each inner row (LogScale documentation, groupBy, nested)."""
+        rest = [key for key in self.keys if key not in by]
+        if not self.keys or not set(by) <= set(self.keys):
+            raise unsupported("LogScale can annotate only after a group, by some of its keys")
+        kept = [column for column in self.types if column not in self.keys]
+        before, functions, renames = self._measures(measures, {*by, *kept})
+        carried = f"selectLast([{', '.join(field_name(column) for column in kept)}])" if kept else ""
+        inner = [carried] if carried else []
+        if rest:
+            inner = [_grouped(tuple(rest), inner, depth=1)]
+        self.lines += [*before, _grouped(by, [*functions, *inner]), *renames]
+        self.values.never_zero |= {field_name(measure.name) for measure in measures if measure.function == "count"}
+
+    def _measures(self, measures: tuple[Measure, ...], taken: set[str]) -> tuple[list[str], list[str], list[str]]:
+        """The steps before a group, its functions, and the renames after it. `taken` are fields that it keeps."""
+        before: list[str] = []
+        functions: list[str] = []
+        renames: list[str] = []
+        for measure in measures:
+            function, output = self._measure(measure, before, taken)
+            functions.append(function)
+            if output != measure.name:
+                renames.append(f"rename(field={field_name(output)}, as={field_name(measure.name)})")
+            taken.add(output)
+        return before, functions, renames
 
     def _measure(self, measure: Measure, before: list[str], taken: set[str]) -> tuple[str, str]:
         """A measure's function, and the field that it leaves; steps that must come first go to `before`."""
@@ -286,6 +302,16 @@ class _Query:
         by = ", ".join(field_name(name) for name, _ in order)
         directions = ", ".join("desc" if down else "asc" for _, down in order)
         return f"table([{listed}],\n    sortby=[{by}], order=[{directions}], limit={limit})"
+
+
+def _listed(functions: list[str], depth: int = 0) -> str:
+    indent = "  " * (2 * depth + 3)
+    return "\n" + ",\n".join(f"{indent}{function}" for function in functions) + "\n" + indent[2:]
+
+
+def _grouped(by: tuple[str, ...], functions: list[str], depth: int = 0) -> str:
+    keys = ", ".join(field_name(name) for name in by)
+    return f"groupBy([{keys}], limit=max, function=[{_listed(functions, depth)}])"
 
 
 def _closure(names: set[str], derived: dict[str, Expression]) -> set[str]:
