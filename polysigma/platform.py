@@ -30,6 +30,9 @@ A backend that does not say so is given rules that need neither: the event filte
 derived column gives way to the recorded columns that it is made of, or the rule is refused.
 """
 
+COUNTING_VARIABLE = "polysigma_counting"
+"""The variable by which a backend asks for the claims that hold where events are counted (`Counting`)."""
+
 
 class FidelityLevel(StrEnum):
     """How faithfully a query on a platform says what the rule says, best first."""
@@ -169,6 +172,34 @@ class TimeClaim(_Claim):
     loss: Loss | None = None
 
 
+class HostClaim(_Claim):
+    """A host is a pair: the key columns to group by and the label to show."""
+
+    field: str
+    """The canonical Sigma field that names the host in rules (`Computer`)."""
+    key: tuple[str, ...] = Field(min_length=1)
+    label: str | None
+    """A column that holds a readable name, carried through groups; None where the key is the name."""
+
+
+class Counting(_Claim):
+    """How events are counted where raw rows are no count of them: by rows that each stand for several events."""
+
+    products: tuple[str, ...] = ()
+    """The products that have such rows; empty: any."""
+    event: Event = {}
+    """Replaces the event filter on these columns."""
+    fields: dict[str, FieldClaim] = {}
+    """Replaces the claims of these fields."""
+    weight: str
+    """An expression on the platform's columns: how many events a row stands for. Never missing."""
+    resolution: int = Field(default=0, ge=0)
+    """The seconds that one row covers; 0 where every row has its own time. Nothing shorter can be counted."""
+    loss: Loss | None = None
+    """What a rule that counts loses; instead of the category's `count_loss`."""
+    source: str = Field(min_length=3)
+
+
 class Variant(_Claim):
     """How a category's claim changes for rules of one product, or for rules that require certain values."""
 
@@ -179,6 +210,11 @@ class Variant(_Claim):
     """Replaces the event filter on these columns."""
     fields: dict[str, FieldClaim] = {}
     """Replaces the claims of these fields."""
+    host: HostClaim | None = None
+    """Replaces the claim about the host."""
+
+    counting: Counting | None = None
+    """Replaces how the category's events are counted."""
 
     @model_validator(mode="after")
     def _conditional(self) -> Self:
@@ -197,6 +233,8 @@ class CategoryClaim(_Claim):
     """The event filter. Always printed."""
     time: TimeClaim | None = None
     """Where these events are stamped otherwise than the platform's events in general."""
+    host: HostClaim | None = None
+    """Where these events name their host otherwise than the platform's events in general."""
     fields: dict[str, FieldClaim]
     """The platform's own `fields` are in here too, once it is read."""
     variants: tuple[Variant, ...] = ()
@@ -205,12 +243,20 @@ class CategoryClaim(_Claim):
     """What every rule of this category loses."""
     count_loss: Loss | None = None
     """What a rule that counts these events loses besides (deduplication, caps)."""
+    counting: Counting | None = None
+    """How a rule that counts these events reads them, where not as they are."""
     source: str = Field(min_length=3)
 
     @property
     def claims(self) -> tuple[tuple[str, FieldClaim], ...]:
-        """Every claim about a field, those of the variants included."""
-        return (*self.fields.items(), *(item for variant in self.variants for item in variant.fields.items()))
+        """Every claim about a field, those of the variants and of counting included."""
+        others = [*self.variants, *self.countings]
+        return (*self.fields.items(), *(item for other in others for item in other.fields.items()))
+
+    @property
+    def countings(self) -> tuple[Counting, ...]:
+        """Every way of counting, those of the variants included."""
+        return tuple(one.counting for one in (self, *self.variants) if one.counting)
 
     @property
     def derived_names(self) -> frozenset[str]:
@@ -224,16 +270,6 @@ class RefusedLogsource(_Claim):
     code: RefusalCode
     reason: str = Field(min_length=10)
     source: str = Field(min_length=3)
-
-
-class HostClaim(_Claim):
-    """A host is a pair: the key columns to group by and the label to show."""
-
-    field: str
-    """The canonical Sigma field that names the host in rules (`Computer`)."""
-    key: tuple[str, ...] = Field(min_length=1)
-    label: str | None
-    """A column that holds a readable name, carried through groups; None where the key is the name."""
 
 
 class DerivedColumn(_Claim):
@@ -256,11 +292,17 @@ class Scope:
     tables: tuple[str, ...]
     event: Event
     time: TimeClaim
+    host: HostClaim
     fields: Mapping[str, FieldClaim]
     loss: Loss | None
     count_loss: Loss | None
     used: frozenset[str] = frozenset()
     notes: tuple[Loss, ...] = ()
+    counting: Counting | None = None
+    """How a rule that counts would read these events."""
+    weight: str | None = None
+    """In the scope of a rule that counts: how many events a row stands for; None: one."""
+    resolution: int = 0
 
     def losses(self, *, counts: bool, fields: Iterable[str] = ()) -> tuple[Loss, ...]:
         """What the rule loses on the platform, each loss once, the worst first.
@@ -293,6 +335,9 @@ class Platform(_Claim):
     fields: dict[str, FieldClaim] = {}
     """Claims that hold in every category which makes none of its own about the field."""
     derived: dict[str, DerivedColumn] = {}
+    carry: tuple[str, ...] = ()
+    """Columns that a result must have of one and the same event, the latest, besides its time: what the platform's
+    own detections are attached to."""
     categories: dict[str, CategoryClaim]
     refused_logsources: tuple[RefusedLogsource, ...] = ()
 
@@ -333,10 +378,13 @@ class Platform(_Claim):
                 return name
         return None
 
-    def scope(self, logsource: Logsource, required: Mapping[str, str] | None = None) -> Scope | None:
+    def scope(
+        self, logsource: Logsource, required: Mapping[str, str] | None = None, *, counting: bool = False
+    ) -> Scope | None:
         """The claims for a rule, or None where the platform claims nothing for its log source.
 
-        `required` gives Sigma fields that have one value (lower case) in every event that the rule can match.
+        `required` gives Sigma fields that have one value (lower case) in every event that the rule can match;
+        `counting` asks for the claims that hold where events are counted.
         """
         name = self._category_name(logsource)
         if name is None:
@@ -344,21 +392,35 @@ class Platform(_Claim):
         category = self.categories[name]
         event = {**category.event, **self.products.get(logsource.product or "", {})}
         fields = dict(category.fields)
+        how = category.counting
+        host = category.host or self.host
         for variant in category.variants:
             if (variant.product is None or variant.product == logsource.product) and all(
                 (required or {}).get(field) == value for field, value in variant.requires.items()
             ):
                 event |= variant.event
                 fields |= variant.fields
+                how = variant.counting or how
+                host = variant.host or host
+        if how is not None and how.products and logsource.product not in {None, *how.products}:
+            how = None
+        counted = how if counting else None
+        if counted is not None:
+            event |= counted.event
+            fields |= counted.fields
         return Scope(
             category=name,
             logsource=logsource,
             tables=category.tables,
             event=event,
             time=category.time or self.time,
+            host=host,
             fields=fields,
             loss=category.loss,
-            count_loss=category.count_loss,
+            count_loss=counted.loss if counted is not None else category.count_loss,
+            counting=how,
+            weight=counted.weight if counted is not None else None,
+            resolution=counted.resolution if counted is not None else 0,
         )
 
     def refusal_for(self, logsource: Logsource) -> RefusedLogsource | None:

@@ -28,6 +28,8 @@ class TimeForm(StrEnum):
     EPOCH_SECONDS = "epoch_s"
     """Seconds since 1970, with a fraction."""
     EPOCH_MILLISECONDS = "epoch_ms"
+    DATETIME = "datetime"
+    """A type of the platform's own; queries need not read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,10 @@ class Schema:
     caveats: tuple[str, ...] = ()
     time_forms: Mapping[str, TimeForm] = field(default_factory=dict)
     shapes: Mapping[str, Shape] = field(default_factory=dict)
+    native: Mapping[str, str] = field(default_factory=dict)
+    """The vendor's name of a column's type, where it does not follow from `Type` (`int`, `dynamic`)."""
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For a table that is a view over tagged events (a Splunk data model), the tags that each of them has."""
 
     def columns(self, *tables: str) -> dict[str, Type]:
         """Every column of the named tables, or of all tables where none is named.
@@ -126,6 +132,8 @@ def load(name: str) -> Schema:
         caveats=(*(base.caveats if base else ()), *data["caveats"]),
         time_forms={**(base.time_forms if base else {}), **forms},
         shapes={shape: _shape(shape, paths) for shape, paths in data.get("shapes", {}).items()},
+        native={column: kind for kind, columns in data.get("native", {}).items() for column in columns},
+        tags={table: tuple(names) for table, names in data.get("tags", {}).items()},
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from polysigma.platform import CategoryClaim
+    from polysigma.platform import CategoryClaim, HostClaim
 
 CATEGORIES = [(name, category) for name in pipelines for category in platform(name).categories]
 
@@ -37,9 +37,16 @@ def types_of(claims: Platform, category: CategoryClaim) -> dict[str, Type]:
     types = dict(schemas.load(claims.schema_name).columns(*category.tables))
     derived = {
         name: infer(parse_expression(claims.derived[name].expression), Scope(types, {})).type
-        for name in category.derived_names | (claims.derived.keys() & set(claims.host.key))
+        for name in category.derived_names
+        | (claims.derived.keys() & {key for host in hosts_of(claims, category) for key in host.key})
     }
     return {**types, **{name: kind for name, kind in derived.items() if kind}}
+
+
+def hosts_of(claims: Platform, category: CategoryClaim) -> list[HostClaim]:
+    """What may be claimed about the host of an event of the category."""
+    own = [category.host or claims.host]
+    return own + [variant.host for variant in category.variants if variant.host]
 
 
 def columns_named_by(claim: FieldClaim) -> Iterator[str]:
@@ -56,7 +63,8 @@ def test_every_column_that_a_claim_names_is_in_the_schema(claimed):
     claims, category = claimed
     known = types_of(claims, category)
     named = {column for _, claim in category.claims for column in columns_named_by(claim)}
-    named |= {*category.event, *claims.host.key, *([claims.host.label] if claims.host.label else [])}
+    named |= set(category.event)
+    named |= {column for host in hosts_of(claims, category) for column in (*host.key, host.label) if column}
     named |= {column for variant in category.variants for column in variant.event}
     named |= {column for event in claims.products.values() for column in event}
     assert named - known.keys() == set()

@@ -25,7 +25,7 @@ from polysigma.plan.expressions import (
 from polysigma.plan.lower import Binding
 from polysigma.plan.parser import parse_expression
 from polysigma.plan.simplify import simplify
-from polysigma.plan.steps import TIME_COLUMN, Source
+from polysigma.plan.steps import TIME_COLUMN, WEIGHT_COLUMN, Source
 from polysigma.plan.types import Type
 from polysigma.plan.typing import Scope as TypeScope
 from polysigma.plan.typing import infer
@@ -59,7 +59,7 @@ class BaseRule:
         taxonomy = schemas.load("sigma")
         known = taxonomy.tables.get(self.scope.category, {})
         claimed = {name: known.get(name, Type.TEXT) for name in self.scope.fields}
-        return {**claimed, **known, self.platform.host.field: Type.TEXT, TIME_COLUMN: Type.TIME}
+        return {**claimed, **known, self.scope.host.field: Type.TEXT, TIME_COLUMN: Type.TIME}
 
     def unknown_columns(self, plan: Plan) -> set[str]:
         """What the plan's source of this rule reads that the platform's schema does not have."""
@@ -69,7 +69,7 @@ class BaseRule:
     def binding(self, field: str) -> Binding:
         """The platform's columns behind a canonical field. Raises SigmaFeatureNotSupportedByBackendError."""
         kind = self.fields[field]
-        host = self.platform.host
+        host = self.scope.host
         if field == host.field:
             return Binding(host.key, Type.TEXT, host.label)
         if field == TIME_COLUMN:
@@ -137,6 +137,8 @@ class BaseRule:
     def _definition(self, name: str) -> Expression | None:
         if name == TIME_COLUMN:
             return parsed(self.scope.time.expression)
+        if name == WEIGHT_COLUMN:
+            return parsed(self.scope.weight) if self.scope.weight else Constant(1)
         if name in self.platform.derived:
             return parsed(self.platform.derived[name].expression)
         claim = self.scope.fields.get(name)
@@ -155,6 +157,7 @@ _RECORDED = {
     schemas.TimeForm.UTC_TEXT: Type.TEXT,
     schemas.TimeForm.EPOCH_SECONDS: Type.REAL,
     schemas.TimeForm.EPOCH_MILLISECONDS: Type.INTEGER,
+    schemas.TimeForm.DATETIME: Type.TIME,
 }
 _TYPES: dict[tuple[str, tuple[str, ...]], Mapping[str, Type]] = {}
 

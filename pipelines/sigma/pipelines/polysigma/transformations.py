@@ -87,9 +87,15 @@ class ClaimsTransformation(FieldMappingTransformationBase):
         if category is None:
             raise self._unclaimed(rule, logsource)
         asked = {field for variant in category.variants for field in variant.requires}
-        scope = self.platform.scope(logsource, required_values(rule, asked))
+        scope = self.platform.scope(logsource, required_values(rule, asked), counting=self._counting)
         assert scope is not None
         return scope
+
+    @property
+    def _counting(self) -> bool:
+        from polysigma.platform import COUNTING_VARIABLE
+
+        return bool(self._pipeline is not None and self._pipeline.vars.get(COUNTING_VARIABLE))
 
     def _unclaimed(self, rule: SigmaRule, logsource: Logsource) -> PlatformRefusalError:
         from polysigma.platform import RefusalCode
@@ -105,9 +111,17 @@ class ClaimsTransformation(FieldMappingTransformationBase):
 
     def _add_event_filter(self, rule: SigmaRule, scope: Scope) -> None:
         event = {column: [value for value in values if value] for column, values in scope.event.items()}
+        event = self._tags(scope) or event
         rule.detection.detections[EVENT_DETECTION] = SigmaDetection.from_definition(event)
         for condition in rule.detection.parsed_condition:
             condition.condition = f"{EVENT_DETECTION} and ({condition.condition})"
+
+    def _tags(self, scope: Scope) -> dict[str, list[str]]:
+        """The tags that stand for a data model, which other backends do not know; empty where tables are columns."""
+        from polysigma import schemas
+
+        tags = schemas.load(self.platform.schema_name).tags
+        return {"tag|all": [tag for table in scope.tables for tag in tags.get(table, ())]} if tags else {}
 
     def _apply_to_correlation(self, rule: SigmaCorrelationRule) -> None:
         """Maps the keys of a correlation whose rules all give a field the same name."""
@@ -129,7 +143,7 @@ class ClaimsTransformation(FieldMappingTransformationBase):
             self._keys = None
 
     def _key(self, rule: SigmaCorrelationRule, scope: Scope, name: str) -> str | list[str]:
-        host = self.platform.host
+        host = scope.host
         if name == host.field and (self._backend_derives or not self.platform.derived.keys() & set(host.key)):
             return list(host.key)
         column = self._names(scope.fields[name])
