@@ -13,6 +13,7 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from polysigma.engines.ingest import load
 from polysigma.engines.inputs import find_inputs
 from polysigma.engines.sql import Windows, columns_read, read_query, stream_sql
 from polysigma.plan.durations import format_duration
-from polysigma.plan.steps import Bucket
+from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Score, Select, Sort, Take, Where
 from polysigma.plan.types import Type
 
 if TYPE_CHECKING:
@@ -80,8 +81,10 @@ def replay(
     The hits are found while they are read, which raises PolysigmaError where DuckDB refuses the text.
     """
     findings = list(events.findings)
-    if events.absent:
-        names = ", ".join(events.absent)
+    labels = {column for output in plan.outputs if output.role == "label" for column in output.columns}
+    absent = [column for column in events.absent if column not in labels]  # a hit without its label is still a hit
+    if absent:
+        names = ", ".join(absent)
         findings.append(_warning("absent-columns", f"no event has {names}, which the query reads"))
     if not events.rows:
         findings.append(_warning("no-events", "there are no events: that nothing hits means nothing"))
@@ -104,13 +107,13 @@ def _hits(done: Replay, text: str, *, whole: bool, progress: Callable[[float], N
             done.findings.append(_warning("untimed-events", message if whole else f"{message} and are in no window"))
         if whole:
             end = _edge_after(windows.last, every) if windows.last else None
-            for row in windows.run_whole():
+            for row in _ordered(plan, windows.run_whole()):
                 yield _hit(plan, row, end)
             return
         reported: dict[tuple[Any, ...], int] = {}
         for end, rows in windows.slide(every, plan.window, progress):
             before = dict(reported)  # two rows of one window with the same key are two hits
-            for row in rows:
+            for row in _ordered(plan, rows):
                 key = key_of(plan, row)
                 if plan.quiet and key in before and end - before[key] < plan.quiet:
                     continue
@@ -118,11 +121,28 @@ def _hits(done: Replay, text: str, *, whole: bool, progress: Callable[[float], N
                 yield _hit(plan, row, end)
 
 
+def _ordered(plan: Plan, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows in the order of the query; those that it leaves in any order (one of several threads), by their keys."""
+    last = next(
+        (step for step in reversed(plan.steps) if not isinstance(step, Where | Derive | Select | Score | Take)), None
+    )
+    columns = [column for column, _ in last.columns] if isinstance(last, Sort) else []
+    if not isinstance(last, Sort | Group | Annotate):
+        return rows
+    ordered = []
+    for _, ties in groupby(rows, key=lambda row: [row.get(column) for column in columns]):
+        ordered += sorted(ties, key=lambda row: [str(value) for value in key_of(plan, row)])
+    return ordered
+
+
 def _bucket(plan: Plan, every: int) -> tuple[str, int] | None:
-    """The bucket that comes first in a plan, where windows begin and end on its edges."""
-    first = plan.steps[0] if plan.steps else None
-    if isinstance(first, Bucket) and every % first.seconds == 0 and (plan.window or 0) % first.seconds == 0:
-        return first.name, first.seconds
+    """The bucket by which a plan's rows are first grouped, where windows begin and end on its edges."""
+    for step in plan.steps:
+        if isinstance(step, Bucket):
+            fits = every % step.seconds == 0 and (plan.window or 0) % step.seconds == 0
+            return (step.name, step.seconds) if fits else None
+        if not isinstance(step, Where | Derive | Select):
+            return None
     return None
 
 

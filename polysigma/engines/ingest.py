@@ -200,8 +200,7 @@ class _Loader:
         path = file_name(one.path)
         self.connection.execute(f"INSERT INTO events SELECT {''.join(values)}NULL FROM read_csv($1, {options})", [path])  # noqa: S608
         rejects = self.connection.execute(
-            "SELECT min(line_byte_position), min_by(error_message, column_idx) FROM polysigma_rejects "
-            "GROUP BY line ORDER BY line"
+            "SELECT min(line_byte_position), max(error_message) FROM polysigma_rejects GROUP BY line ORDER BY line"
         ).fetchall()
         self.connection.execute("DROP TABLE polysigma_rejects; DROP TABLE polysigma_scans")
         if rejects:

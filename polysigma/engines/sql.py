@@ -182,7 +182,7 @@ def _rows(text: str, connection: DuckDBPyConnection) -> Iterator[Row]:
             for values in batch:
                 yield dict(zip(names, values, strict=True))
     except error as failure:
-        raise _fault("sql-failed", f"DuckDB refuses the query: {failure}") from None
+        raise _fault("sql-failed", f"DuckDB refuses the query: {str(failure).splitlines()[0]}") from None
 
 
 class Windows:
@@ -231,7 +231,7 @@ class Windows:
         try:
             self.connection.execute(f"CREATE OR REPLACE TABLE {table} AS {select}\n")
         except duckdb().Error as failure:
-            raise _fault("sql-failed", f"DuckDB refuses the query: {failure}") from None
+            raise _fault("sql-failed", f"DuckDB refuses the query: {str(failure).splitlines()[0]}") from None
         kinds = {name: kind for name, kind, *_ in self.connection.execute(f"DESCRIBE {table}").fetchall()}
         self._places.append(_Kept(one, table, time, kinds.get(time)))
 

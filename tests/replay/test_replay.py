@@ -2,14 +2,17 @@
 
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from polysigma import replay as module
 from polysigma.diagnostics import PolysigmaError
-from polysigma.plan.steps import Bucket, Output, Plan, Schedule
+from polysigma.plan.expressions import Column
+from polysigma.plan.steps import Bucket, Group, Output, Plan, Schedule, Sort, Where
 from polysigma.plan.types import Type
 from polysigma.replay import key_of, load_events, opened, replay, schedule_of
 
@@ -160,8 +163,6 @@ def test_a_key_is_reported_again_when_its_quiet_period_is_over(hits_of):
 
 
 def test_without_a_quiet_period_every_window_reports(hits_of):
-    from dataclasses import replace
-
     hits, _ = hits_of(replace(SYSMON, quiet=None), [sysmon_event(time) for time in times()])
     assert [hit["window_end"][11:13] for hit in hits] == ["07", "08"]
 
@@ -214,6 +215,25 @@ def test_nothing_is_left_on_disk(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_rows_that_the_query_leaves_in_any_order_are_ordered_by_their_keys():
+    rows = [{"N": 2, "K": "b"}, {"N": 2, "K": "A"}, {"N": 1, "K": "c"}, {"N": 1, "K": "a"}]
+    outputs = (Output("K", ("K",), "key", Type.TEXT),)
+    most_first = plan_with(steps=(Group(("K",), ()), Sort((("N", True),))), outputs=outputs)
+    assert [row["K"] for row in module._ordered(most_first, rows)] == ["A", "b", "a", "c"]
+    unsorted = plan_with(steps=(Group(("K",), ()), Where(Column("N"))), outputs=outputs)
+    assert [row["K"] for row in module._ordered(unsorted, rows)] == ["A", "a", "b", "c"]
+    assert module._ordered(plan_with(outputs=outputs), rows) == rows
+
+
+def test_the_bucket_is_found_behind_filters_and_only_where_windows_keep_to_its_edges():
+    bucket, where = Bucket("Hour", HOUR), Where(Column("x"))
+    assert module._bucket(plan_with(steps=(where, bucket)), HOUR) == ("Hour", HOUR)
+    assert module._bucket(plan_with(steps=(where, bucket)), 1800) is None
+    assert module._bucket(plan_with(steps=(bucket,), window=5400), HOUR) is None
+    assert module._bucket(plan_with(steps=(Group(("x",), ()), bucket)), HOUR) is None
+    assert module._bucket(plan_with(steps=(where,)), HOUR) is None
+
+
 def plan_with(schedule=None, steps=(), window=DAY, outputs=()):
     return Plan("x", "X", (), steps, window, schedule, outputs)
 
@@ -256,8 +276,6 @@ def test_a_key_is_compared_without_regard_to_case_or_spelling():
     ],
 )
 def test_a_value_is_shown_as_plain_data(hits_of, kind, value, shown):
-    from polysigma import replay as module
-
     found = module._shown(value, kind)
     assert found == shown
     assert type(found) is type(shown)
