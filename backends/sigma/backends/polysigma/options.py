@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from .printer import Form
 
+_MACRO = re.compile(r"([A-Za-z0-9_]+(\([A-Za-z0-9_, ]*\))?)?")
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*){0,2}")
 
 
@@ -25,15 +26,18 @@ class Options:
     """Parameter values by rule name; under the empty name those that were given without a rule."""
     dialect: str | None = None
     table: str | None = None
+    index_macro: str | None = None
+    """The Splunk macro that says where the events are: None for the usual one, empty for none at all."""
 
 
-def read_options(given: Mapping[str, Any], *, dialects: tuple[str, ...] = ()) -> Options:
+def read_options(given: Mapping[str, Any], *, dialects: tuple[str, ...] = (), macro: bool = False) -> Options:
     """The typed options.
 
     Raises TypeError with the offending option first, in quotes: what sigma-cli turns into its own message about an
     option that a backend does not support.
     """
     known = {"form", "accept", "set"} | ({"dialect", "table"} if dialects else set())
+    known |= {"index_macro"} if macro else set()
     for name in given:
         if name not in known:
             raise TypeError(f"'{name}' is not an option; known: {', '.join(sorted(known))}")
@@ -49,7 +53,11 @@ def read_options(given: Mapping[str, Any], *, dialects: tuple[str, ...] = ()) ->
     table = given.get("table")
     if table is not None and not _TABLE.fullmatch(str(table)):
         raise TypeError(f"'table={table}' is not a table name: letters, digits and _, parts separated by dots")
-    return Options(form, accept, _overrides(given.get("set", ())), dialect, table)
+    name = given.get("index_macro")
+    if name is not None and not _MACRO.fullmatch(str(name)):
+        raise TypeError(f"'index_macro={name}' is not the name of a macro: letters, digits and _")
+    index_macro = None if name is None else str(name)
+    return Options(form, accept, _overrides(given.get("set", ())), dialect, table, index_macro)
 
 
 def _texts(value: Any) -> list[str]:

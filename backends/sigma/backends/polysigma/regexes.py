@@ -1,4 +1,4 @@
-"""Sigma's regular expressions in the syntax that RE2-like engines share (LogScale, DuckDB, Kusto).
+"""Sigma's regular expressions in the syntax that RE2-like engines share (LogScale, DuckDB, Kusto), or PCRE's (Splunk).
 
 Sigma takes its `re` modifier from PCRE; what these engines cannot say is refused, with the construct named.
 """
@@ -25,6 +25,8 @@ class RegexDialect:
     lazy: bool
     escape: str = ""
     """Characters that end the literal and take a backslash."""
+    pcre: bool = False
+    """Whether it is PCRE: lookbehind, atomic groups, possessive quantifiers, back references and Unicode classes."""
 
 
 def translate(pattern: str, dialect: RegexDialect) -> str:
@@ -85,9 +87,11 @@ class _Translator:
         if following == "":
             self.refuse("a backslash at the end")
         if following.isdigit() and following != "0" and not in_class:
-            self.refuse("a back reference")
+            self.back_reference()
+            return
         if following in "pP":
-            self.refuse("a Unicode class")
+            self.unicode_class()
+            return
         if following == "Z":
             self.out.append(r"\z")
         elif following in "AzbBdDsSwWnrtfvx0" or not following.isalnum():
@@ -101,6 +105,25 @@ class _Translator:
         else:
             self.refuse(f"the escape \\{following}")
         self.index += 2
+
+    def back_reference(self) -> None:
+        if not self.dialect.pcre:
+            self.refuse("a back reference")
+        self.keep(re.compile(r"\\\d+"))
+
+    def unicode_class(self) -> None:
+        if not self.dialect.pcre:
+            self.refuse("a Unicode class")
+        self.keep(re.compile(r"\\[pP](?:\{\^?\w+\}|\w)"))
+
+    def keep(self, form: re.Pattern[str]) -> None:
+        """Takes what stands here over as it is."""
+        found = form.match(self.pattern, self.index)
+        if found is None:
+            self.refuse(f"the escape {self.pattern[self.index : self.index + 2]}")
+            return
+        self.out.append(found.group())
+        self.index = found.end()
 
     def open_class(self) -> None:
         self.out.append("[")
@@ -119,14 +142,15 @@ class _Translator:
             return
         if found["name"]:
             # A named group would make a field of it in LogScale; only whether the pattern matches is wanted.
-            self.out.append("(?:")
+            # PCRE keeps the group, unnamed, for back references to count.
+            self.out.append("(" if self.dialect.pcre else "(?:")
         elif found["look"]:
-            if "<" in found["look"]:
+            if "<" in found["look"] and not self.dialect.pcre:
                 self.refuse("lookbehind")
             if not self.dialect.lookahead:
                 self.refuse("lookahead")
             self.out.append(found.group())
-        elif found["plain"]:
+        elif found["plain"] or (found["atomic"] and self.dialect.pcre):
             self.out.append(found.group())
         else:
             self.refuse("an atomic group" if found["atomic"] else f"the group {found.group()}")
@@ -139,7 +163,10 @@ class _Translator:
         self.index = found.end()
         following = self.pattern[self.index : self.index + 1]
         if following == "+":
-            self.refuse("a possessive quantifier")
+            if not self.dialect.pcre:
+                self.refuse("a possessive quantifier")
+            self.out.append("+")
+            self.index += 1
         if following == "?":
             # Lazy or greedy makes no difference to whether a pattern matches.
             if self.dialect.lazy:
