@@ -72,6 +72,8 @@ class Schema:
     """The vendor's name of a column's type, where it does not follow from `Type` (`int`, `dynamic`)."""
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For a table that is a view over tagged events (a Splunk data model), the tags that each of them has."""
+    fills: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """For such a table, what the view puts into columns that an event lacks."""
 
     def columns(self, *tables: str) -> dict[str, Type]:
         """Every column of the named tables, or of all tables where none is named.
@@ -134,6 +136,7 @@ def load(name: str) -> Schema:
         shapes={shape: _shape(shape, paths) for shape, paths in data.get("shapes", {}).items()},
         native={column: kind for kind, columns in data.get("native", {}).items() for column in columns},
         tags={table: tuple(names) for table, names in data.get("tags", {}).items()},
+        fills=data.get("fills", {}),
     )
 
 

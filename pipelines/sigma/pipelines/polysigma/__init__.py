@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from polysigma.platform import Platform
 
 # Every function in here is registered as a pipeline, so nothing else may stand in it.
-__all__ = ["falcon", "fdr", "pipelines", "sysmon_json"]
+__all__ = ["falcon", "fdr", "pipelines", "splunk_cim", "splunk_sysmon", "sysmon_json"]
 
 PRIORITY = 20
 """pySigma's place for pipelines that map to a platform: after those that prepare rules (10, and users' own without a
@@ -57,6 +57,31 @@ def fdr() -> ProcessingPipeline:
     return _pipeline("fdr")
 
 
+def splunk_cim() -> ProcessingPipeline:
+    """The Common Information Model in Splunk."""
+    return _pipeline("splunk_cim")
+
+
+def splunk_sysmon() -> ProcessingPipeline:
+    """Sysmon in Splunk, by the Splunk Add-on for Sysmon."""
+    return _pipeline("splunk_sysmon")
+
+
+def defender() -> ProcessingPipeline:
+    """Microsoft Defender XDR, advanced hunting."""
+    return _pipeline("defender")
+
+
+def sentinel() -> ProcessingPipeline:
+    """Microsoft Sentinel, Defender's tables."""
+    return _pipeline("sentinel")
+
+
+def asim() -> ProcessingPipeline:
+    """Microsoft Sentinel, the parsers of the Advanced Security Information Model."""
+    return _pipeline("asim")
+
+
 def sysmon_json() -> ProcessingPipeline:
     """Sysmon events as JSON."""
     return _pipeline("sysmon_json")
@@ -65,5 +90,10 @@ def sysmon_json() -> ProcessingPipeline:
 pipelines: dict[str, Callable[[], ProcessingPipeline]] = {
     "falcon": falcon,
     "fdr": fdr,
+    "splunk_cim": splunk_cim,
+    "splunk_sysmon": splunk_sysmon,
     "sysmon_json": sysmon_json,
+    "defender": defender,
+    "sentinel": sentinel,
+    "asim": asim,
 }
