@@ -44,6 +44,9 @@ FUNCTIONS: dict[str, Function] = {
         Function("time_from_seconds", (NUMBER,), Type.TIME, "from seconds since 1970-01-01 UTC"),
         Function("time_from_milliseconds", (NUMBER,), Type.TIME, "from milliseconds since 1970-01-01 UTC"),
         Function("time_from_text", (TEXT,), Type.TIME, "from `YYYY-MM-DD HH:MM:SS[.fff]` (UTC) or ISO 8601"),
+        Function("account", (TEXT, TEXT), Type.TEXT, "domain\\name; the name alone where there is no domain"),
+        Function("json_text", (TEXT, TEXT), Type.TEXT, "value at a key of the JSON object that a text holds, as text"),
+        Function("json_integer", (TEXT, TEXT), Type.INTEGER, "the same as a whole number; missing where it is none"),
     )
 }
 

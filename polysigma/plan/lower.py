@@ -9,11 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
-from polysigma.plan.expressions import Column, Exists, Expression, conjunction, rewrite, walk
+from polysigma.plan.expressions import (
+    Arithmetic,
+    Case,
+    Column,
+    Constant,
+    Exists,
+    Expression,
+    conjunction,
+    rewrite,
+    walk,
+)
 from polysigma.plan.faults import fault
 from polysigma.plan.functions import MEASURES
 from polysigma.plan.steps import (
     TIME_COLUMN,
+    WEIGHT_COLUMN,
     Annotate,
     Bucket,
     Derive,
@@ -62,14 +73,20 @@ class Lowered:
 
 
 def lower(
-    steps: tuple[Step, ...], bindings: Mapping[str, Binding], always_there: frozenset[str] = frozenset()
+    steps: tuple[Step, ...],
+    bindings: Mapping[str, Binding],
+    always_there: frozenset[str] = frozenset(),
+    *,
+    weighted: bool = False,
 ) -> Lowered:
     """The steps on the platform's columns.
 
+    `weighted` says that a row stands for as many events as its column `EventWeight` says, which is never missing:
+    events are then counted by its sum.
     `bindings` has every canonical field that the steps name; `always_there` names platform columns that no row lacks.
     Raises PlanError where a step's own column takes the name of a column that the platform needs for something else.
     """
-    lowering = _Lowering(bindings, always_there)
+    lowering = _Lowering(bindings, always_there, weighted=weighted)
     for index, step in enumerate(steps):
         if isinstance(step, Bucket) and index + 1 < len(steps):
             lowering.expect(steps[index + 1])
@@ -78,12 +95,13 @@ def lower(
 
 
 class _Lowering:
-    def __init__(self, bindings: Mapping[str, Binding], always_there: frozenset[str]) -> None:
+    def __init__(self, bindings: Mapping[str, Binding], always_there: frozenset[str], *, weighted: bool) -> None:
         self.scope: dict[str, Binding] = dict(bindings)
         self.fields = frozenset(bindings)
         self.present: set[str] = set(always_there)
         self.keys: tuple[str, ...] = ()
         self.grouped = False
+        self.weighted = weighted
         self.steps: list[Step] = []
         self.read: set[str] = set()
 
@@ -170,6 +188,8 @@ class _Lowering:
 
     def define(self, name: str, kind: Type) -> None:
         """A column that a step adds; it must not overwrite one of the platform's that is still needed."""
+        if name == WEIGHT_COLUMN and self.weighted:
+            raise fault("name-taken", f"{name!r} is the weight of a row", None, "choose another name")
         for other, binding in self.scope.items():
             if other != name and name in binding.columns:
                 raise fault("name-taken", f"{name!r} is a column of the platform", None, "choose another name")
@@ -187,7 +207,26 @@ class _Lowering:
         condition = self.expression(measure.condition) if measure.condition is not None else None
         if MEASURES[measure.function].ordered:
             self.use(TIME_COLUMN)
-        return replace(measure, value=value, condition=condition)
+        lowered = replace(measure, value=value, condition=condition)
+        return self.weigh(lowered) if self.weighted and not self.grouped else lowered
+
+    def weigh(self, measure: Measure) -> Measure:
+        """The measure over rows that each stand for several events."""
+        weight = Column(WEIGHT_COLUMN)
+        match measure:
+            case Measure(function="count"):
+                value: Expression = weight
+            case Measure(function="count_if", condition=condition) if condition is not None:
+                value = Case(((condition, weight),), Constant(0))
+            case Measure(function="sum", value=summed) if summed is not None:
+                value = Arithmetic("*", summed, weight)
+            case Measure(function="avg" | "stdev" | "median" | "percentile" as function):
+                message = f"{function} over single events: the platform's rows stand for several events each"
+                raise fault("weighted", message, measure.at, "count first, by group, and measure the counts")
+            case _:
+                return measure
+        self.use(WEIGHT_COLUMN)
+        return replace(measure, function="sum", value=value, condition=None)
 
     def measure_type(self, measure: Measure) -> Type:
         result = MEASURES[measure.function].result

@@ -7,7 +7,9 @@ has to print it. What a rule needs beyond these steps is refused, and said.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, assert_never
+
+from polysigma.plan.expressions import columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 TIME_COLUMN = "EventTime"
 """The canonical name, and on every platform the derived column, of an event's time."""
+
+WEIGHT_COLUMN = "EventWeight"
+"""The derived column that says how many events a row stands for, on platforms whose rows are not one each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,11 +173,43 @@ class Plan:
     """Seconds for which a key that has been reported is not reported again."""
 
 
-def counts_rows(plan: Plan) -> bool:
-    """Whether the result depends on how many rows an event leaves (so that caps and deduplication change it)."""
-    return any(
-        measure.function in {"count", "count_if", "sum", "avg", "stdev", "median", "percentile"}
-        for step in plan.steps
-        if isinstance(step, Group | Annotate)
-        for measure in step.measures
-    )
+_COUNTING = frozenset({"count", "count_if", "sum", "avg", "stdev", "median", "percentile"})
+
+
+def counts_rows(steps: tuple[Step, ...]) -> bool:
+    """Whether the result depends on how many rows an event leaves (so that caps and deduplication change it).
+
+    It does where a number that rows were counted or summed for is shown, or decides; whether there was a row at all
+    (as for `distinct`, or a count of groups) is another matter, except in a time bucket, for which caps are too coarse.
+    """
+    counted: set[str] = set()
+    for index, step in enumerate(steps):
+        match step:
+            case Bucket():
+                return True
+            case Group(by=by, measures=measures) | Annotate(by=by, measures=measures):
+                if counted & set(by):
+                    return True
+                single = not any(isinstance(earlier, Group) for earlier in steps[:index])
+                found = {
+                    measure.name
+                    for measure in measures
+                    if (single and measure.function in _COUNTING)
+                    or any(counted & set(columns(part)) for part in (measure.value, measure.condition) if part)
+                }
+                counted = counted | found if isinstance(step, Annotate) else found
+            case Where(condition=condition):
+                if counted & set(columns(condition)):
+                    return True
+            case Derive(columns=items):
+                for name, expression in items:
+                    counted |= {name} if counted & set(columns(expression)) else set()
+            case Score(name=name, cases=cases):
+                counted |= {name} if any(counted & set(columns(test)) for _, test in cases) else set()
+            case Select(columns=names):
+                counted &= set(names)
+            case Sort() | Take():
+                pass
+            case _:
+                assert_never(step)
+    return bool(counted)

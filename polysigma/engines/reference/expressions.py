@@ -7,6 +7,7 @@ Values are missing (None) where a value that they need is.
 from __future__ import annotations
 
 import ipaddress
+import json
 import math
 import operator
 import re
@@ -263,6 +264,9 @@ def _call(name: str, arguments: list[Evaluator]) -> Evaluator:
         return lambda row: next(
             (value for value in (argument(row) for argument in arguments) if value is not None), None
         )
+    if name == "account":
+        domain, user = arguments
+        return lambda row: present("\\".join(display(part) for part in (domain(row), user(row)) if part is not None))
     function = FUNCTIONS.get(name)
     if function is None:
         raise ValueError(f"there is no function {name!r}")
@@ -294,6 +298,21 @@ def _base_name(path: str) -> str:
     return re.split(r"[/\\]", path)[-1]
 
 
+def _json_text(text: str, key: str) -> str | None:
+    """Text, a number or a boolean at the key of a JSON object; anything else, and text that holds none, is missing."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    found = value.get(key) if isinstance(value, dict) else None
+    return display(found) if isinstance(found, str | int | float) else None
+
+
+def _json_integer(text: str, key: str) -> int | None:
+    number = number_from_text(_json_text(text, key) or "")
+    return number if isinstance(number, int) else None
+
+
 # Each gets values that are not missing; missing or empty text that it gives is missing.
 FUNCTIONS: dict[str, Callable[..., Value]] = {
     "round": _round,
@@ -306,4 +325,6 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "time_from_seconds": float,
     "time_from_milliseconds": lambda milliseconds: milliseconds / 1000,
     "time_from_text": time_from_text,
+    "json_text": _json_text,
+    "json_integer": _json_integer,
 }

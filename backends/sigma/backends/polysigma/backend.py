@@ -5,6 +5,7 @@ pySigma rule -> pipeline -> expression -> plan on the platform's columns -> prin
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from sigma.conversion.base import TextQueryBackend
@@ -29,6 +30,16 @@ if TYPE_CHECKING:
 _EXPRESSION = "polysigma_expression"
 
 
+def _copied(rule: SigmaRule) -> SigmaRule:
+    """The rule with parts of its own where pipelines change it, without the correlations that refer to it."""
+    copied = copy.copy(rule)
+    copied.detection = copy.deepcopy(rule.detection)
+    copied.logsource = copy.copy(rule.logsource)
+    copied.fields = list(rule.fields)
+    copied.applied_processing_items = set(rule.applied_processing_items)
+    return copied
+
+
 class PolysigmaBackend(TextQueryBackend):
     """What the four targets share. Converts plain rules and correlations, with or without a `polysigma` map."""
 
@@ -49,6 +60,8 @@ class PolysigmaBackend(TextQueryBackend):
     ) -> None:
         self.options: Options = read_options(backend_options, dialects=self.dialects)
         super().__init__(processing_pipeline, collect_errors)
+        self._untouched: dict[int, SigmaRule] = {}
+        """Rules as they were before a pipeline changed them, where a correlation may want them read otherwise."""
         self.compiled: dict[int, list[Compiled]] = {}
         """What became of each rule that was converted, by the rule's identity (`id(rule)`): one for each condition."""
 
@@ -75,7 +88,16 @@ class PolysigmaBackend(TextQueryBackend):
         """As pySigma's, once the overrides of parameters are known to be meant for rules that are here."""
         self._check_overrides(rule_collection)
         self.compiled.clear()
+        self._untouched.clear()
         return super().convert(rule_collection, output_format, correlation_method, callback)
+
+    def convert_rule(
+        self, rule: SigmaRule, output_format: str | None = None, callback: Callable[..., Any] | None = None
+    ) -> list[Any]:
+        """As pySigma's; a rule that correlations refer to is kept as it was, too."""
+        if rule._backreferences:  # noqa: SLF001 (pySigma has no public name for it)
+            self._untouched[id(rule)] = _copied(rule)
+        return super().convert_rule(rule, output_format, callback)
 
     def convert_condition(self, cond: Any, state: ConversionState) -> Any:
         """The condition as an expression, kept in the state for correlations; text is made when it is finished."""
@@ -148,9 +170,30 @@ class PolysigmaBackend(TextQueryBackend):
             raise SigmaBackendError(f"there is no output format {output_format!r}; known: {', '.join(self.formats)}")
         return self.last_processing_pipeline.postprocess_query(rule, query)
 
-    def base_rules(self, rule: SigmaRule) -> list[BaseRule]:
-        """A converted base rule's conditions on the platform's columns, one for each condition."""
-        return [self._base_rule(rule, state) for state in rule.get_conversion_states()]
+    def base_rules(self, rule: SigmaRule, *, counting: bool = False) -> list[BaseRule]:
+        """A converted base rule's conditions on the platform's columns, one for each condition.
+
+        `counting` reads the rule by the claims that hold where events are counted.
+        """
+        states = self._counting_states(rule) if counting else rule.get_conversion_states()
+        return [self._base_rule(rule, state) for state in states]
+
+    def _counting_states(self, rule: SigmaRule) -> list[ConversionState]:
+        """The rule converted once more, from what it was before."""
+        from polysigma.platform import COUNTING_VARIABLE
+
+        pipeline, again = self.last_processing_pipeline, _copied(self._untouched[id(rule)])
+        pipeline.vars[COUNTING_VARIABLE] = True
+        try:
+            pipeline.apply(again)
+        finally:
+            del pipeline.vars[COUNTING_VARIABLE]
+        states = []
+        for condition in again.detection.parsed_condition:
+            state = ConversionState(processing_state=dict(pipeline.state))
+            self.convert_condition(condition.parsed, state)
+            states.append(state)
+        return states
 
     def _base_rule(self, rule: SigmaRule, state: ConversionState) -> BaseRule:
         from .sources import BaseRule

@@ -65,6 +65,8 @@ class Compiler:
     def __init__(self, backend: PolysigmaBackend) -> None:
         self.backend = backend
         self.printer = backend.printer()
+        self.counting = False
+        """Whether base rules are read by the claims that hold where events are counted."""
 
     def plain(self, rule: SigmaRule, base: BaseRule) -> Compiled:
         """A rule on single events."""
@@ -82,11 +84,16 @@ class Compiler:
     def correlation(self, rule: SigmaCorrelationRule, method: str) -> Compiled:
         """A correlation, by the steps of its map (`staged`) or as the standard says (`portable`)."""
         correlated = self._correlated(rule, method)
+        counts = counts_rows(correlated.steps)
+        if counts and any(base.scope.counting for base in correlated.bases):
+            self.counting = True
+            correlated = self._correlated(rule, method)
         bindings = dict(united(list(correlated.bases), correlated.fields, correlated.aliases))
         if len(correlated.bases) > 1:
             bindings[RULE_COLUMN] = Binding((RULE_COLUMN,), Type.TEXT)
         try:
-            lowered = lower(correlated.steps, bindings, _always_there(correlated.bases))
+            weighted = any(base.scope.weight for base in correlated.bases)
+            lowered = lower(correlated.steps, bindings, _always_there(correlated.bases), weighted=weighted)
         except PlanError as error:
             raise self._refused(rule, error) from None
         read = lowered.columns - {RULE_COLUMN}
@@ -108,7 +115,8 @@ class Compiler:
         )
         losses: list[Loss] = []
         for base in correlated.bases:
-            losses += base.scope.losses(counts=counts_rows(plan), fields=correlated.fields)
+            losses += base.scope.losses(counts=counts, fields=correlated.fields)
+            losses += _too_fine(base.scope.resolution, correlated)
         losses += [Loss(level=FidelityLevel.APPROXIMATE, reason=reason) for reason in correlated.approximations]
         return self._finished(plan, correlated.bases, tuple(losses))
 
@@ -203,7 +211,7 @@ class Compiler:
         if not isinstance(reference, SigmaRule):
             raise SigmaBackendError(f"{reference!r} is neither a rule nor a correlation")
         try:
-            return self.backend.base_rules(reference)
+            return self.backend.base_rules(reference, counting=self.counting)
         except SigmaError as error:
             raise SigmaBackendError(f"the rule {reference.name or reference.title} was not converted") from error
 
@@ -231,7 +239,8 @@ class Compiler:
         header.append("fidelity: exact") if level is FidelityLevel.EXACT else None
         header += [f"{loss.level.value}: {loss.reason}" for loss in losses]
         time = bases[0].scope.time
-        query = self.printer.print(Job(plan, tuple(header), self.backend.options.form, time.search_column))
+        job = Job(plan, tuple(header), self.backend.options.form, time.search_column, platform.carry)
+        query = self.printer.print(job)
         unknown = tuple(sorted(column for base in bases for column in base.unknown_columns(plan)))
         return Compiled(plan, query, losses, level, unknown)
 
@@ -272,6 +281,19 @@ def _located(rule: SigmaCorrelationRule, error: PlanError, path: str) -> str | N
         if isinstance(value, dict) and (value.get("name"), value.get("title")) == (rule.name, rule.title):
             return str(error.below("polysigma").located(document))
     return None
+
+
+def _too_fine(resolution: int, correlated: _Correlated) -> list[Loss]:
+    """What is lost where a plan counts in windows or buckets that one row of the platform may straddle."""
+    spans = [step.seconds for step in correlated.steps if isinstance(step, Bucket)] + [correlated.window]
+    short = [span for span in spans if resolution and span % resolution]
+    if not short:
+        return []
+    reason = (
+        f"one row covers {format_duration(resolution)} of events, so that nothing can be counted in spans of "
+        f"{format_duration(min(short))}"
+    )
+    return [Loss(level=FidelityLevel.BLIND, reason=reason)]
 
 
 def _always_there(bases: tuple[BaseRule, ...]) -> frozenset[str]:

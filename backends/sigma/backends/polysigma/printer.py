@@ -25,6 +25,8 @@ class Job:
     form: Form
     search_column: str
     """The column by which the platform limits a search in time."""
+    carry: tuple[str, ...] = ()
+    """Columns that the result must have of one and the same event, the latest, besides the search column."""
 
 
 class Printer(ABC):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from polysigma.platform import Platform
 
 # Every function in here is registered as a pipeline, so nothing else may stand in it.
-__all__ = ["falcon", "fdr", "pipelines", "splunk_cim", "splunk_sysmon", "sysmon_json"]
+__all__ = ["asim", "defender", "falcon", "fdr", "pipelines", "sentinel", "splunk_cim", "splunk_sysmon", "sysmon_json"]
 
 PRIORITY = 20
 """pySigma's place for pipelines that map to a platform: after those that prepare rules (10, and users' own without a
@@ -65,6 +65,21 @@ def splunk_cim() -> ProcessingPipeline:
 def splunk_sysmon() -> ProcessingPipeline:
     """Sysmon in Splunk, by the Splunk Add-on for Sysmon."""
     return _pipeline("splunk_sysmon")
+
+
+def defender() -> ProcessingPipeline:
+    """Microsoft Defender XDR, advanced hunting."""
+    return _pipeline("defender")
+
+
+def sentinel() -> ProcessingPipeline:
+    """Microsoft Sentinel, Defender's tables."""
+    return _pipeline("sentinel")
+
+
+def asim() -> ProcessingPipeline:
+    """Microsoft Sentinel, the parsers of the Advanced Security Information Model."""
+    return _pipeline("asim")
 
 
 def defender() -> ProcessingPipeline:
