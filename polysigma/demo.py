@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from polysigma.catalog import resolve
 from polysigma.convert import compile_rule
+from polysigma.engines.sql import TABLE
 from polysigma.plan.durations import format_duration
 from polysigma.replay import load_events, opened, replay
 from polysigma.source import read_file
@@ -122,7 +123,7 @@ def _marked(index: int, item: AnyTraffic, scenario: Scenario) -> Iterator[tuple[
 def search(path: Path, shape: str, progress: Callable[[float], None] | None = None) -> list[Hit]:
     """Converts the detection to SQL for data of a shape, and runs it as its schedule would have."""
     with opened([path], shape) as inputs:
-        compiled = compile_rule(DETECTION, inputs.family.platform, "sql", table="events")
+        compiled = compile_rule(DETECTION, inputs.family.platform, "sql", table=TABLE)
         with load_events(compiled.query, inputs) as events:
             done = replay(compiled.plan, compiled.query, events, progress=progress)
             return list(done.hits)
