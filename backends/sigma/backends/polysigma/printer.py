@@ -50,6 +50,16 @@ class Printer(ABC):
         return "".join(f"{self.comment}{one_line(line)}\n" for line in lines)
 
 
+def folded(text: str) -> str:
+    """Text in lower case as the engines' lower() makes it: character by character, so that the length stays.
+
+    Python's own lower() makes two characters of İ, and another sigma of one that ends a word.
+    """
+    if text.isascii():
+        return text.lower()
+    return "".join("i" if character == "\u0130" else character.lower() for character in text)
+
+
 def one_line(text: str) -> str:
     """Text with every line end, control and invisible formatting character replaced by a blank."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+", " ", text).strip()

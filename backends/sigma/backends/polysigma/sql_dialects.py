@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 from sqlglot import exp
 
+Over = Callable[[exp.Expr], exp.Expr]
+"""Makes an aggregate one over a window, or leaves it as it is."""
+
 IPV4 = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}"
 """An IPv4 address as Python's ipaddress accepts it: four decimal numbers without leading zeros."""
+IPV6 = "[0-9a-f]{4}(:[0-9a-f]{4}){7}"
+"""An IPv6 address as `Dialect.address` spells it."""
+_GROUPS = "[0-9a-f]{1,4}(:[0-9a-f]{1,4})*"
+
+ADDRESS_STAGES = ("written", "padded", "full")
+"""What the columns that lead to an address are called, behind its name."""
 
 
 def call(name: str, *arguments: exp.Expr | str | int) -> exp.Expr:
@@ -20,6 +30,16 @@ def call(name: str, *arguments: exp.Expr | str | int) -> exp.Expr:
     )
 
 
+def try_cast(value: exp.Expr, kind: str) -> exp.TryCast:
+    """The value as another type, missing where it is none; `safe`, or Spark would get a CAST, which fails instead."""
+    return exp.TryCast(this=value, to=exp.DataType.build(kind), safe=True)
+
+
+def there(value: exp.Expr) -> exp.Expr:
+    """`value IS NOT NULL`."""
+    return exp.Is(this=value, expression=exp.Not(this=exp.null()))
+
+
 def _like(text: exp.Expr, pattern: str) -> exp.Expr:
     return exp.Like(this=text, expression=exp.convert(pattern))
 
@@ -28,6 +48,8 @@ class Dialect(ABC):
     """One SQL dialect."""
 
     name: ClassVar[str]
+    backslash_escapes: ClassVar[bool] = False
+    """Whether a backslash in a LIKE pattern escapes what follows, unless ESCAPE names another character."""
 
     @abstractmethod
     def from_seconds(self, seconds: exp.Expr) -> exp.Expr:
@@ -46,8 +68,10 @@ class Dialect(ABC):
         """The time of the query, UTC."""
 
     @abstractmethod
-    def collect(self, value: exp.Expr, limit: int, *, nested: bool) -> exp.Expr:
-        """Up to `limit` distinct values in order; `nested` where the values are such lists already."""
+    def collect(self, value: exp.Expr, limit: int, over: Over, *, nested: bool) -> exp.Expr:
+        """Up to `limit` distinct values in order, missing where there are none; `nested` where the values are such
+        lists already.
+        """
 
     @abstractmethod
     def percentile(self, value: exp.Expr, fraction: float) -> exp.Expr:
@@ -76,7 +100,7 @@ class Dialect(ABC):
         groups of zeros as are missing (RFC 4291, 2.2), ::ffff:a.b.c.d becomes a.b.c.d (2.5.5.2), a zone is left out.
         Other text stays, in lower case. Only text with a colon is taken apart, so that IPv4 is cheap.
         """
-        written, padded, full = (exp.column(f"{name}_{part}", quoted=True) for part in ("written", "padded", "full"))
+        written, padded, full = (exp.column(f"{name}_{part}", quoted=True) for part in ADDRESS_STAGES)
 
         def six(value: exp.Expr) -> exp.Expr:
             return exp.case().when(_like(written.copy(), "%:%"), value)
@@ -94,8 +118,8 @@ class Dialect(ABC):
         pairs = [self.hex_number(call("SUBSTRING", full.copy(), start, 2)) for start in (31, 33, 36, 38)]
         unwrapped = call("CONCAT_WS", ".", *pairs)
         valid = exp.and_(
-            self.full_match(written.copy(), "([0-9a-f]{0,4}:){2,8}[0-9a-f]{0,4}"),
-            self.full_match(full.copy(), "[0-9a-f]{4}(:[0-9a-f]{4}){7}"),
+            self.full_match(written.copy(), f"({_GROUPS})?::({_GROUPS})?|{_GROUPS}"),
+            self.full_match(full.copy(), IPV6),
         )
         final = (
             exp.case()
@@ -129,10 +153,8 @@ class DuckDb(Dialect):
     def from_text(self, text: exp.Expr) -> exp.Expr:
         # A cast to TIMESTAMP passes over an offset; one to TIMESTAMPTZ reads it, but takes the session's zone without.
         offset = call("REGEXP_MATCHES", text.copy(), "[+-][0-9]{2}:?[0-9]{2}$")
-        shifted = exp.AtTimeZone(
-            this=exp.TryCast(this=text.copy(), to=exp.DataType.build("TIMESTAMPTZ")), zone=exp.convert("UTC")
-        )
-        plain = exp.TryCast(this=text.copy(), to=exp.DataType.build("TIMESTAMP"))
+        shifted = exp.AtTimeZone(this=try_cast(text.copy(), "TIMESTAMPTZ"), zone=exp.convert("UTC"))
+        plain = try_cast(text.copy(), "TIMESTAMP")
         return exp.case().when(offset, shifted).else_(plain)
 
     def floor(self, time: exp.Expr, seconds: int) -> exp.Expr:
@@ -145,11 +167,11 @@ class DuckDb(Dialect):
     def now(self) -> exp.Expr:
         return exp.cast(exp.AtTimeZone(this=call("NOW"), zone=exp.convert("UTC")), "TIMESTAMP")
 
-    def collect(self, value: exp.Expr, limit: int, *, nested: bool) -> exp.Expr:
-        if nested:
-            distinct = call("LIST_DISTINCT", call("FLATTEN", call("LIST", value)))
-        else:
-            distinct = call("LIST", exp.Distinct(expressions=[value]))
+    def collect(self, value: exp.Expr, limit: int, over: Over, *, nested: bool) -> exp.Expr:
+        # LIST takes missing values, too; without any value it is missing itself, which the others pass on.
+        listed = call("LIST", value if nested else exp.Distinct(expressions=[value]))
+        listed = over(exp.Filter(this=listed, expression=exp.Where(this=there(value.copy()))))
+        distinct = call("LIST_DISTINCT", call("FLATTEN", listed)) if nested else listed
         return call("LIST_SLICE", call("LIST_SORT", distinct), 1, limit)
 
     def percentile(self, value: exp.Expr, fraction: float) -> exp.Expr:
@@ -172,6 +194,7 @@ class Spark(Dialect):
     """Apache Spark SQL 4; the session's time zone must be UTC."""
 
     name = "spark"
+    backslash_escapes = True
 
     def from_seconds(self, seconds: exp.Expr) -> exp.Expr:
         return call(
@@ -180,7 +203,7 @@ class Spark(Dialect):
         )
 
     def from_text(self, text: exp.Expr) -> exp.Expr:
-        return exp.TryCast(this=text, to=exp.DataType.build("TIMESTAMPTZ"))
+        return try_cast(text, "TIMESTAMPTZ")
 
     def floor(self, time: exp.Expr, seconds: int) -> exp.Expr:
         width = exp.convert(seconds * 1_000_000)
@@ -194,22 +217,18 @@ class Spark(Dialect):
     def now(self) -> exp.Expr:
         return call("CURRENT_TIMESTAMP")
 
-    def collect(self, value: exp.Expr, limit: int, *, nested: bool) -> exp.Expr:
-        distinct = (
-            call("ARRAY_DISTINCT", call("FLATTEN", call("COLLECT_LIST", value)))
-            if nested
-            else call("COLLECT_SET", value)
-        )
-        return call("SLICE", call("SORT_ARRAY", distinct), 1, limit)
+    def collect(self, value: exp.Expr, limit: int, over: Over, *, nested: bool) -> exp.Expr:
+        # These leave missing values out, and are empty without any.
+        listed = over(call("COLLECT_LIST" if nested else "COLLECT_SET", value))
+        distinct = call("ARRAY_DISTINCT", call("FLATTEN", listed)) if nested else listed
+        return exp.Nullif(this=call("SLICE", call("SORT_ARRAY", distinct), 1, limit), expression=call("ARRAY"))
 
     def percentile(self, value: exp.Expr, fraction: float) -> exp.Expr:
         return call("PERCENTILE", value, exp.convert(fraction))
 
     def ordered(self, value: exp.Expr, time: exp.Expr, *, last: bool) -> exp.Expr:
         found = call("MAX_BY" if last else "MIN_BY", value, time)
-        return exp.Filter(
-            this=found, expression=exp.Where(this=exp.Not(this=exp.Is(this=value.copy(), expression=exp.null())))
-        )
+        return exp.Filter(this=found, expression=exp.Where(this=there(value.copy())))
 
     def regex_replace(self, text: exp.Expr, pattern: str, replacement: str) -> exp.Expr:
         return call("REGEXP_REPLACE", text, pattern, re.sub(r"\\(\d)", r"$\1", replacement))

@@ -35,11 +35,12 @@ from polysigma.plan.expressions import (
 from polysigma.plan.types import Type
 
 from .conditions import unsupported
+from .printer import folded
 from .regexes import RegexDialect, translate
-from .sql_dialects import IPV4, Dialect, call
+from .sql_dialects import IPV4, IPV6, Dialect, call, there, try_cast
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
 _COMPARISONS: dict[str, type[exp.Binary]] = {
     "=": exp.EQ,
@@ -58,12 +59,26 @@ def name(column: str) -> exp.Column:
     return exp.column(exp.to_identifier(column, quoted=True))
 
 
-class Expressions:
-    """Prints expressions for a dialect. `types` gives the type of a column."""
+SQL_TYPES = {Type.INTEGER: "BIGINT", Type.REAL: "DOUBLE", Type.BOOLEAN: "BOOLEAN"}
 
-    def __init__(self, dialect: Dialect, types: Mapping[str, Type]) -> None:
+
+def typed(column: str, kind: Type) -> exp.Expr:
+    """A recorded column as its type; text that is not of the type, and empty text, is missing."""
+    if kind in SQL_TYPES:
+        return try_cast(name(column), SQL_TYPES[kind])
+    return exp.Nullif(this=name(column), expression=exp.convert(""))
+
+
+class Expressions:
+    """Prints expressions for a dialect. `types` gives the type of a column.
+
+    Columns among `recorded` are as they were recorded, most of them text; the others have their type already.
+    """
+
+    def __init__(self, dialect: Dialect, types: Mapping[str, Type], recorded: Collection[str] = ()) -> None:
         self.dialect = dialect
         self.types = types
+        self.recorded = recorded
 
     def condition(self, node: Expression) -> exp.Expr:
         """A test; unknown where a missing value decides, which WHERE and WHEN take as false."""
@@ -73,7 +88,7 @@ class Expressions:
             case Or(items=items):
                 return exp.or_(*(self.condition(item) for item in items), copy=False)
             case Not(item=Exists(item=item)):
-                return exp.Is(this=self.value(item), expression=exp.null())
+                return exp.Is(this=self._whole(item), expression=exp.null())
             case Not(item=item):
                 return exp.Not(this=self.settled(item))
             case Comparison():
@@ -90,7 +105,7 @@ class Expressions:
             case InNetwork(item=item, networks=networks):
                 return self._network(item, networks)
             case Exists(item=item):
-                return exp.Not(this=exp.Is(this=self.value(item), expression=exp.null()))
+                return there(self._whole(item))
             case Constant(value=bool() as constant):
                 return exp.convert(constant)
             case Column() | Case() | Call():
@@ -110,7 +125,10 @@ class Expressions:
         """A value; NULL where it is missing."""
         match node:
             case Column(name=column):
-                return name(column)
+                return typed(column, self.types[column]) if column in self.recorded else name(column)
+            case Constant(value=float() as number):
+                # A number with a point is an exact decimal in SQL, which overflows; the plan calculates with reals.
+                return exp.cast(exp.convert(number), "DOUBLE")
             case Constant(value=constant):
                 return exp.convert(constant)
             case Arithmetic(operator=operator, left=left, right=right):
@@ -146,46 +164,64 @@ class Expressions:
 
         return self.types.get(node.name) if isinstance(node, Column) else infer(node, Scope(self.types, {})).type
 
+    def _matched(self, node: Expression) -> exp.Expr:
+        """A value as text, for a test that no empty text can meet."""
+        if isinstance(node, Column) and self.types.get(node.name) not in SQL_TYPES:
+            return name(node.name)
+        return self.text(node)
+
+    def _whole(self, node: Expression) -> exp.Expr:
+        """A value that can stand before IS."""
+        value = self.value(node)
+        return exp.paren(value) if isinstance(value, exp.Binary | exp.Not) else value
+
     def _operand(self, node: Expression) -> exp.Expr:
         value = self.value(node)
         return exp.paren(value) if isinstance(node, Arithmetic) else value
 
     def _comparison(self, node: Comparison) -> exp.Expr:
-        left, right = self.value(node.left), self.value(node.right)
+        left, right = (
+            exp.convert(side.value) if isinstance(side, Constant) else self.value(side)
+            for side in (node.left, node.right)
+        )
         kinds = {self.type_of(node.left), self.type_of(node.right)}
         if kinds <= {Type.TEXT, Type.ADDRESS} and not node.cased:
             left, right = exp.func("LOWER", left), exp.func("LOWER", right)
         elif Type.TEXT in kinds and kinds & {Type.INTEGER, Type.REAL}:
             # A number against a text column: a text that is no number is missing.
-            left, right = (exp.TryCast(this=side, to=exp.DataType.build("DOUBLE")) for side in (left, right))
+            if self.type_of(node.left) is Type.TEXT:
+                left = try_cast(left, "DOUBLE")
+            if self.type_of(node.right) is Type.TEXT:
+                right = try_cast(right, "DOUBLE")
         return _COMPARISONS[node.operator](this=left, expression=right)
 
     def _membership(self, item: Expression, items: tuple[Scalar, ...], *, cased: bool) -> exp.Expr:
         if not all(isinstance(value, str) for value in items):
-            return self.value(item).isin(*items)
-        texts = [str(value) for value in items]
+            return _one_of(self.value(item), items)
+        texts = self._spelled(item, [str(value) for value in items])
         if cased or not any(_has_case(text) for text in texts):
-            return self.text(item).isin(*self._spelled(item, texts))
-        return exp.func("LOWER", self.text(item)).isin(*(text.lower() for text in self._spelled(item, texts)))
+            return _one_of(self._matched(item), texts)
+        return _one_of(exp.func("LOWER", self._matched(item)), [folded(text) for text in texts])
 
     def _spelled(self, item: Expression, texts: list[str]) -> list[str]:
         """Addresses as the address columns spell them."""
         return [_full(text) for text in texts] if self.type_of(item) is Type.ADDRESS else texts
 
     def _text(self, item: Expression, parts: tuple[str | Wildcard, ...], *, cased: bool) -> exp.Expr:
-        subject = self.text(item)
+        subject = self._matched(item)
         literal = [part for part in parts if isinstance(part, str)]
         if len(literal) == len(parts) == 1:
             literal = self._spelled(item, literal)
             parts = (literal[0],)
         if not cased and any(_has_case(text) for text in literal):
             subject = exp.func("LOWER", subject)
-            parts = tuple(part.lower() if isinstance(part, str) else part for part in parts)
+            parts = tuple(folded(part) if isinstance(part, str) else part for part in parts)
         if len(parts) == 1 and isinstance(parts[0], str):
             return exp.EQ(this=subject, expression=exp.convert(parts[0]))
         pattern = "".join(_liked(part) for part in parts)
         like = exp.Like(this=subject, expression=exp.convert(pattern))
-        return exp.Escape(this=like, expression=exp.convert("!")) if "!" in pattern else like
+        escaped = "!" in pattern or (self.dialect.backslash_escapes and "\\" in pattern)
+        return exp.Escape(this=like, expression=exp.convert("!")) if escaped else like
 
     def _network(self, item: Expression, networks: tuple[str, ...]) -> exp.Expr:
         """Networks as prefixes of the canonical spelling; where one needs many, the octet is compared as a number."""
@@ -200,9 +236,8 @@ class Expressions:
             valid = self.dialect.full_match(subject.copy(), IPV4)
             parts.append(exp.and_(exp.or_(*four, copy=False), valid, copy=False))
         if six:
-            # Eight groups have their first colon after four digits; IPv4 and other text have not.
-            valid = exp.Like(this=subject.copy(), expression=exp.convert("____:%"))
-            parts.append(exp.and_(valid, exp.or_(*six, copy=False), copy=False))
+            valid = self.dialect.full_match(subject.copy(), IPV6)
+            parts.append(exp.and_(exp.or_(*six, copy=False), valid, copy=False))
         return exp.or_(*parts, copy=False)
 
     def _call(self, node: Call) -> exp.Expr:
@@ -218,7 +253,8 @@ class Expressions:
             case "round":
                 return exp.func("ROUND", self.value(arguments[0]), self.value(arguments[1]))
             case "base_name":
-                return self.dialect.regex_replace(self.text(arguments[0]), r"^.*[/\\]", "")
+                found = self.dialect.regex_replace(self.text(arguments[0]), r"(?s)^.*[/\\]", "")
+                return exp.Nullif(this=found, expression=exp.convert(""))
             case "time_from_seconds":
                 return self.dialect.from_seconds(self.value(arguments[0]))
             case "time_from_milliseconds":
@@ -236,10 +272,15 @@ class Expressions:
                 count = arguments[1]
                 if not isinstance(count, Constant) or not isinstance(count.value, int) or count.value < 1:
                     raise unsupported("labels with a number that is not constant")
-                pattern = rf"[^.]+(?:[.][^.]+){{0,{count.value - 1}}}$"
-                return call("REGEXP_EXTRACT", self.text(arguments[0]), pattern, 0)
+                pattern = rf"([^.]+(?:[.][^.]+){{0,{count.value - 1}}})[.]?$"
+                found = call("REGEXP_EXTRACT", self.text(arguments[0]), pattern, 1)
+                return exp.Nullif(this=found, expression=exp.convert(""))
             case other:
                 raise unsupported(f"the function {other} can only define a column, not stand inside an expression")
+
+
+def _one_of(subject: exp.Expr, items: Sequence[Scalar]) -> exp.Expr:
+    return subject.isin(*items) if len(items) > 1 else exp.EQ(this=subject, expression=exp.convert(items[0]))
 
 
 def _has_case(text: str) -> bool:
@@ -258,7 +299,7 @@ def _full(text: str) -> str:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        return text.lower()
+        return folded(text)
     return address.exploded if isinstance(address, ipaddress.IPv6Address) else str(address)
 
 
@@ -276,7 +317,7 @@ def _ipv4(subject: exp.Expr, network: ipaddress.IPv4Network) -> exp.Expr:
         return _starts(subject, fixed)
     low = int(parts[octets])
     high = low + 2 ** (8 - bits) - 1
-    octet = exp.TryCast(this=call("SPLIT_PART", subject.copy(), ".", octets + 1), to=exp.DataType.build("INT"))
+    octet = try_cast(call("SPLIT_PART", subject.copy(), ".", octets + 1), "INT")
     between = exp.Between(this=octet, low=exp.convert(low), high=exp.convert(high))
     return exp.and_(_starts(subject, fixed), between, copy=False) if fixed else between
 

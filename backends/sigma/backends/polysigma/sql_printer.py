@@ -35,13 +35,14 @@ from polysigma.plan.types import Type
 from .conditions import unsupported
 from .correlations import RULE_COLUMN
 from .printer import Job, Printer
-from .sql_dialects import DIALECTS
-from .sql_expressions import Expressions, name
+from .sql_dialects import ADDRESS_STAGES, DIALECTS
+from .sql_expressions import Expressions, name, typed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
-_SQL_TYPES = {Type.INTEGER: "BIGINT", Type.REAL: "DOUBLE", Type.BOOLEAN: "BOOLEAN"}
+    from .sql_dialects import Over
+
 _SIMPLE = {"sum": "SUM", "min": "MIN", "max": "MAX", "avg": "AVG", "stdev": "STDDEV_SAMP", "any_value": "MAX"}
 
 
@@ -86,8 +87,10 @@ class _Query:
     def previous(self) -> str:
         return self.withs[-1][0]
 
-    def _expressions(self, types: Mapping[str, Type] | None = None) -> Expressions:
-        return Expressions(self.dialect, self.types if types is None else types)
+    def _expressions(
+        self, types: Mapping[str, Type] | None = None, recorded: Collection[str] = frozenset()
+    ) -> Expressions:
+        return Expressions(self.dialect, self.types if types is None else types, recorded)
 
     def _events(self, source: Source) -> exp.Table:
         table = self.table or source.table or "events"
@@ -99,9 +102,19 @@ class _Query:
         """A rule on single events: all columns of the events, computed ones only where the condition needs them."""
         condition = simplify(source.condition)
         query = self._matched(source, set(columns(condition)), everything=True)
-        printer = self._expressions(self._source_types(source))
+        printer = self._expressions(self._source_types(source), source.types)
         tests = [printer.condition(part) for part in conjuncts(condition)]
-        return query.where(*tests, copy=False) if tests else query
+        query = query.where(*tests, copy=False) if tests else query
+        helpers = [helper for column, _ in source.derived for helper in self._helpers(column, query)]
+        if helpers:
+            shown = exp.Star(except_=[exp.to_identifier(helper, quoted=True) for helper in helpers])
+            return exp.select(shown).from_(query.subquery("found"), copy=False)
+        return query
+
+    def _helpers(self, column: str, query: exp.Query) -> list[str]:
+        """The columns that only lead to a computed one, such as the stages of an address."""
+        made = {alias.alias for alias in query.find_all(exp.Alias)}
+        return [helper for helper in (f"{column}_{part}" for part in ADDRESS_STAGES) if helper in made]
 
     def _sources(self, sources: tuple[Source, ...]) -> None:
         shared: dict[str, Type] = {}
@@ -169,12 +182,12 @@ class _Query:
         derived = {column: expression for column, expression in source.derived if column in wanted}
         native = (wanted | {used for expression in derived.values() for used in columns(expression)}) - derived.keys()
         native &= source.types.keys()
-        event = [self._event_test(part, source.types) for part in source.event]
+        event = [self._expressions(source.types, source.types).condition(part) for part in source.event]
         if everything and not derived:
             query = exp.select("*").from_(self._events(source))
             return query.where(*event, copy=False) if event else query
-        layers = self._layers(derived, source.types)
-        first = [self._typed(column, source.types[column]) for column in sorted(native)]
+        layers = self._layers(derived, source.types, source.types if everything else ())
+        first = [exp.alias_(typed(column, source.types[column]), column, quoted=True) for column in sorted(native)]
         query = exp.select(*(["*"] if everything else first)).from_(self._events(source))
         query = query.where(*event, copy=False) if event else query
         for number, layer in enumerate(layers):
@@ -182,7 +195,9 @@ class _Query:
             query = exp.select("*", *columns_made).from_(query.subquery(f"layer_{number + 1}"), copy=False)
         return query
 
-    def _layers(self, derived: Mapping[str, Expression], types: Mapping[str, Type]) -> list[list[tuple[str, exp.Expr]]]:
+    def _layers(
+        self, derived: Mapping[str, Expression], types: Mapping[str, Type], recorded: Collection[str]
+    ) -> list[list[tuple[str, exp.Expr]]]:
         """Computed columns, each in a layer after those that it uses. An address takes several."""
         known = dict(types)
         layers: list[list[tuple[str, exp.Expr]]] = []
@@ -191,7 +206,7 @@ class _Query:
             from polysigma.plan.typing import Scope, infer
 
             start = max((ready[used] + 1 for used in columns(expression) if used in ready), default=0)
-            printer = self._expressions(known)
+            printer = self._expressions(known, recorded)
             if isinstance(expression, Call) and expression.name == "address":
                 chain = self.dialect.address(printer.text(expression.arguments[0]), column)
             else:
@@ -203,23 +218,6 @@ class _Query:
             ready[column] = start + len(chain) - 1
             known[column] = infer(expression, Scope(known, {})).type or Type.TEXT
         return layers
-
-    def _typed(self, column: str, kind: Type) -> exp.Expr:
-        """A recorded column as its type; text that is not of the type, and empty text, is missing."""
-        if kind in _SQL_TYPES:
-            body: exp.Expr = exp.TryCast(this=name(column), to=exp.DataType.build(_SQL_TYPES[kind]))
-        else:
-            body = exp.Nullif(this=name(column), expression=exp.convert(""))
-        return exp.alias_(body, column, quoted=True)
-
-    def _event_test(self, part: Expression, types: Mapping[str, Type]) -> exp.Expr:
-        """An event filter on the recorded column itself, so that an engine can push it down to storage."""
-        test = self._expressions(types).condition(part)
-        for column in list(test.find_all(exp.Column)):
-            kind = types.get(column.name, Type.TEXT)
-            if kind in _SQL_TYPES:
-                column.replace(exp.TryCast(this=column.copy(), to=exp.DataType.build(_SQL_TYPES[kind])))
-        return test
 
     def _bounds(self) -> list[exp.Expr]:
         """The window, in a hunt: it ends where the last whole bucket or run ended."""
@@ -247,16 +245,18 @@ class _Query:
             case Group(by=by, measures=measures):
                 made = [exp.alias_(self._measure(measure), measure.name, quoted=True) for measure in measures]
                 query = exp.select(*(name(key) for key in by), *made).from_(base)
-                query = query.group_by(*(name(key) for key in by), copy=False) if by else query
+                if by:
+                    query = query.group_by(*(name(key) for key in by), copy=False)
+                else:
+                    # Without keys SQL makes a row of no rows, too.
+                    query = query.having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.convert(0)), copy=False)
             case Annotate(by=by, measures=measures):
                 partition = [name(key) for key in by]
-                over = [
-                    exp.Window(this=self._measure(measure), partition_by=[key.copy() for key in partition])
-                    for measure in measures
-                ]
-                made = [
-                    exp.alias_(body, measure.name, quoted=True) for body, measure in zip(over, measures, strict=True)
-                ]
+
+                def over(measured: exp.Expr) -> exp.Expr:
+                    return exp.Window(this=measured, partition_by=[key.copy() for key in partition])
+
+                made = [exp.alias_(self._measure(measure, over), measure.name, quoted=True) for measure in measures]
                 query = exp.select("*", *made).from_(base)
             case Where(condition=condition):
                 parts = (self._expressions().condition(part) for part in conjuncts(simplify(condition)))
@@ -296,7 +296,7 @@ class _Query:
     def _derived(self, alias: str, printed: list[exp.Expr]) -> None:
         self.withs.append((alias, exp.select("*", *printed).from_(self.previous)))
 
-    def _measure(self, measure: Measure) -> exp.Expr:
+    def _measure(self, measure: Measure, over: Over = lambda measured: measured) -> exp.Expr:
         expressions = self._expressions()
         value = expressions.value(measure.value) if measure.value is not None else None
         if measure.condition is not None:
@@ -304,29 +304,30 @@ class _Query:
             value = exp.case().when(expressions.condition(measure.condition), found)
         match measure.function:
             case "count":
-                return exp.Count(this=exp.Star())
+                return over(exp.Count(this=exp.Star()))
             case "count_if":
-                return exp.Count(this=value)
+                return over(exp.Count(this=value))
             case "distinct" | "distinct_if":
-                return exp.Count(this=exp.Distinct(expressions=[value]))
+                return over(exp.Count(this=exp.Distinct(expressions=[value])))
             case "sum" if measure.value is not None and expressions.type_of(measure.value) is Type.INTEGER:
-                return exp.cast(exp.Sum(this=value), "BIGINT")
+                return exp.cast(over(exp.Sum(this=value)), "BIGINT")
             case function if function in _SIMPLE:
-                return exp.func(_SIMPLE[function], value)
+                return over(exp.func(_SIMPLE[function], value))
             case "median" | "percentile":
                 assert value is not None
                 percent = 50 if measure.function == "median" else measure.constant
                 assert percent is not None
-                return self.dialect.percentile(value, percent / 100)
+                return over(self.dialect.percentile(value, percent / 100))
             case "collect":
                 assert value is not None
                 assert measure.constant is not None
                 assert measure.value is not None
                 nested = expressions.type_of(measure.value) is Type.LIST
-                return self.dialect.collect(value, int(measure.constant), nested=nested)
+                listed = value if nested else expressions.text(measure.value)
+                return self.dialect.collect(listed, int(measure.constant), over, nested=nested)
             case "first" | "last":
                 assert value is not None
-                return self.dialect.ordered(value, name(TIME_COLUMN), last=measure.function == "last")
+                return over(self.dialect.ordered(value, name(TIME_COLUMN), last=measure.function == "last"))
             case function:
                 raise unsupported(f"the measure {function} has no counterpart in SQL")
 
