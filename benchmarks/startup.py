@@ -20,7 +20,7 @@ WITHOUT_OURS = """
 import pkgutil
 every = pkgutil.iter_modules
 def others(*arguments, **options):
-    return (module for module in every(*arguments, **options) if module.name != "polysigma")
+    return (module for module in every(*arguments, **options) if not module.name.endswith(".polysigma"))
 pkgutil.iter_modules = others
 """
 """pySigma finds plug-ins by walking its namespace, so ours are not there for whoever does not see them there."""
