@@ -63,7 +63,7 @@ ParameterValue = StrictBool | StrictInt | StrictFloat | StrictStr | list[StrictI
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class ScheduleModel(_Model):
