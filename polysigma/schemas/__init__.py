@@ -30,8 +30,6 @@ class TimeForm(StrEnum):
     EPOCH_MILLISECONDS = "epoch_ms"
     DATETIME = "datetime"
     """A type of the platform's own; queries need not read it."""
-    DATETIME = "datetime"
-    """A type of the platform's own; queries need not read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +68,6 @@ class Schema:
     caveats: tuple[str, ...] = ()
     time_forms: Mapping[str, TimeForm] = field(default_factory=dict)
     shapes: Mapping[str, Shape] = field(default_factory=dict)
-    native: Mapping[str, str] = field(default_factory=dict)
-    """The vendor's name of a column's type, where it does not follow from `Type` (`int`, `dynamic`)."""
     native: Mapping[str, str] = field(default_factory=dict)
     """The vendor's name of a column's type, where it does not follow from `Type` (`int`, `dynamic`)."""
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -138,7 +134,6 @@ def load(name: str) -> Schema:
         caveats=(*(base.caveats if base else ()), *data["caveats"]),
         time_forms={**(base.time_forms if base else {}), **forms},
         shapes={shape: _shape(shape, paths) for shape, paths in data.get("shapes", {}).items()},
-        native={column: kind for kind, columns in data.get("native", {}).items() for column in columns},
         native={column: kind for kind, columns in data.get("native", {}).items() for column in columns},
         tags={table: tuple(names) for table, names in data.get("tags", {}).items()},
         fills=data.get("fills", {}),

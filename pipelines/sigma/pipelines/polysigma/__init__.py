@@ -82,21 +82,6 @@ def asim() -> ProcessingPipeline:
     return _pipeline("asim")
 
 
-def defender() -> ProcessingPipeline:
-    """Microsoft Defender XDR, advanced hunting."""
-    return _pipeline("defender")
-
-
-def sentinel() -> ProcessingPipeline:
-    """Microsoft Sentinel, Defender's tables."""
-    return _pipeline("sentinel")
-
-
-def asim() -> ProcessingPipeline:
-    """Microsoft Sentinel, the parsers of the Advanced Security Information Model."""
-    return _pipeline("asim")
-
-
 def sysmon_json() -> ProcessingPipeline:
     """Sysmon events as JSON."""
     return _pipeline("sysmon_json")
