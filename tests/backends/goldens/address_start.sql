@@ -1,5 +1,5 @@
 -- The start of an IPv4 address
--- c7000064-61f7-56df-87bd-c914f75f4f2a, c7000064-61f7-56df-87bd-c914f75f4f2a, for Sysmon as JSON
+-- c7000064-61f7-56df-87bd-c914f75f4f2a, for Sysmon as JSON
 -- approximate: Sysmon records connections only as its configuration says, and by default none
 SELECT
   *

@@ -1,5 +1,5 @@
 -- Addresses as whole values, in any spelling
--- 513ef0fb-ddbf-5a28-92f3-0e4b13dd447a, 513ef0fb-ddbf-5a28-92f3-0e4b13dd447a, for Sysmon as JSON
+-- 513ef0fb-ddbf-5a28-92f3-0e4b13dd447a, for Sysmon as JSON
 -- approximate: Sysmon records connections only as its configuration says, and by default none
 SELECT
   *

@@ -1,5 +1,5 @@
 -- All of them
--- f6e0faf5-7002-5e45-b158-090aa01f178d, f6e0faf5-7002-5e45-b158-090aa01f178d, for Sysmon as JSON
+-- f6e0faf5-7002-5e45-b158-090aa01f178d, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

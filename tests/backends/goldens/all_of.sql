@@ -1,5 +1,5 @@
 -- All of several selections
--- 7844e825-4b09-5b71-8980-3da7403f6ab6, 7844e825-4b09-5b71-8980-3da7403f6ab6, for Sysmon as JSON
+-- 7844e825-4b09-5b71-8980-3da7403f6ab6, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

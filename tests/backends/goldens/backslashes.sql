@@ -1,5 +1,5 @@
 -- Backslashes as Sigma counts them
--- 41c7f6fc-dd4f-5397-96d7-f2646bc01f67, 41c7f6fc-dd4f-5397-96d7-f2646bc01f67, for Sysmon as JSON
+-- 41c7f6fc-dd4f-5397-96d7-f2646bc01f67, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

@@ -1,5 +1,5 @@
 -- Base64 at any offset
--- 761c7d41-990e-559c-9825-7e935ae70365, 761c7d41-990e-559c-9825-7e935ae70365, for Sysmon as JSON
+-- 761c7d41-990e-559c-9825-7e935ae70365, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

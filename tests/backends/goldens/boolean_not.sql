@@ -1,5 +1,5 @@
 -- Not initiated here
--- 1b41d891-351e-5b46-b445-9c5e398ab615, 1b41d891-351e-5b46-b445-9c5e398ab615, for Sysmon as JSON
+-- 1b41d891-351e-5b46-b445-9c5e398ab615, for Sysmon as JSON
 -- approximate: Sysmon records connections only as its configuration says, and by default none
 SELECT
   *

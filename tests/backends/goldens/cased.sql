@@ -1,5 +1,5 @@
 -- With regard to case
--- aee520a1-6612-5bd1-9022-40c34dbcb649, aee520a1-6612-5bd1-9022-40c34dbcb649, for Sysmon as JSON
+-- aee520a1-6612-5bd1-9022-40c34dbcb649, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

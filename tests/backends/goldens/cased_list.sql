@@ -1,5 +1,5 @@
 -- A list with regard to case
--- d0ac0401-5cd1-54f9-9341-f291dabfe258, d0ac0401-5cd1-54f9-9341-f291dabfe258, for Sysmon as JSON
+-- d0ac0401-5cd1-54f9-9341-f291dabfe258, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

@@ -126,9 +126,7 @@ WITH matched AS (
     *
   FROM matched
   WHERE
-    "EventTime" IS NOT NULL
-    AND "HostKey" IS NOT NULL
-    AND "DestinationAddress" IS NOT NULL
+    "EventTime" IS NOT NULL AND "HostKey" IS NOT NULL
 ), step_2 AS (
   SELECT
     *,

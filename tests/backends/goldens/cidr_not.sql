@@ -1,5 +1,5 @@
 -- Outside of networks
--- 3c91c00e-e75a-5940-a747-fa8152a4fe0e, 3c91c00e-e75a-5940-a747-fa8152a4fe0e, for Sysmon as JSON
+-- 3c91c00e-e75a-5940-a747-fa8152a4fe0e, for Sysmon as JSON
 -- approximate: Sysmon records connections only as its configuration says, and by default none
 SELECT
   *

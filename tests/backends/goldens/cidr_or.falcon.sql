@@ -1,5 +1,5 @@
 -- A network or a port
--- 7cbaa1d6-ed4f-5611-9fbf-ffcf35f18be1, 7cbaa1d6-ed4f-5611-9fbf-ffcf35f18be1, for CrowdStrike Falcon Next-Gen SIEM
+-- 7cbaa1d6-ed4f-5611-9fbf-ffcf35f18be1, for CrowdStrike Falcon Next-Gen SIEM
 -- approximate: a connection is recorded when it is attempted, whether or not it was then established
 SELECT
   *

@@ -1,5 +1,5 @@
 -- A network or a port
--- 7cbaa1d6-ed4f-5611-9fbf-ffcf35f18be1, 7cbaa1d6-ed4f-5611-9fbf-ffcf35f18be1, for Sysmon as JSON
+-- 7cbaa1d6-ed4f-5611-9fbf-ffcf35f18be1, for Sysmon as JSON
 -- approximate: Sysmon records connections only as its configuration says, and by default none
 SELECT
   *

@@ -1,5 +1,5 @@
 -- An IPv4 network
--- a6ce6a4e-7c6c-5780-b84f-de4d14c0b9da, a6ce6a4e-7c6c-5780-b84f-de4d14c0b9da, for Sysmon as JSON
+-- a6ce6a4e-7c6c-5780-b84f-de4d14c0b9da, for Sysmon as JSON
 -- approximate: Sysmon records connections only as its configuration says, and by default none
 SELECT
   *

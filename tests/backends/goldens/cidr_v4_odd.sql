@@ -1,5 +1,5 @@
 -- IPv4 networks that end inside of an octet
--- 071d34e1-4fba-56d9-9039-e5c9168d5291, 071d34e1-4fba-56d9-9039-e5c9168d5291, for Sysmon as JSON
+-- 071d34e1-4fba-56d9-9039-e5c9168d5291, for Sysmon as JSON
 -- approximate: Sysmon records connections only as its configuration says, and by default none
 SELECT
   *

@@ -1,5 +1,5 @@
 -- IPv6 networks
--- 5dedaab1-d430-5240-8e96-6ac1f3d2714f, 5dedaab1-d430-5240-8e96-6ac1f3d2714f, for Sysmon as JSON
+-- 5dedaab1-d430-5240-8e96-6ac1f3d2714f, for Sysmon as JSON
 -- approximate: Sysmon records connections only as its configuration says, and by default none
 SELECT
   *

@@ -1,5 +1,5 @@
 -- Above and below
--- 88ecc2ec-3da7-58cf-ab6f-d4dda625f10d, 88ecc2ec-3da7-58cf-ab6f-d4dda625f10d, for Sysmon as JSON
+-- 88ecc2ec-3da7-58cf-ab6f-d4dda625f10d, for Sysmon as JSON
 -- approximate: Sysmon records connections only as its configuration says, and by default none
 SELECT
   *

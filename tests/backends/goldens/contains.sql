@@ -1,5 +1,5 @@
 -- Contains
--- 11f6689d-b57f-54c8-9f3d-ff4f4bda90ee, 11f6689d-b57f-54c8-9f3d-ff4f4bda90ee, for Sysmon as JSON
+-- 11f6689d-b57f-54c8-9f3d-ff4f4bda90ee, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

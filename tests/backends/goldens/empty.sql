@@ -1,5 +1,5 @@
 -- An empty command line
--- 00e3d31e-52f0-54b8-ad1e-fc14f964a0e9, 00e3d31e-52f0-54b8-ad1e-fc14f964a0e9, for Sysmon as JSON
+-- 00e3d31e-52f0-54b8-ad1e-fc14f964a0e9, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

@@ -1,5 +1,5 @@
 -- Ends with
--- 363bfc38-d649-5fba-b895-e94b54448f93, 363bfc38-d649-5fba-b895-e94b54448f93, for Sysmon as JSON
+-- 363bfc38-d649-5fba-b895-e94b54448f93, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

@@ -126,7 +126,7 @@ WITH matched AS (
     *
   FROM matched
   WHERE
-    "cid" IS NOT NULL AND "aid" IS NOT NULL AND "RemoteAddress" IS NOT NULL
+    "cid" IS NOT NULL AND "aid" IS NOT NULL
 ), step_2 AS (
   SELECT
     "cid",

@@ -125,7 +125,7 @@ WITH matched AS (
     *
   FROM matched
   WHERE
-    "HostKey" IS NOT NULL AND "DestinationAddress" IS NOT NULL
+    "HostKey" IS NOT NULL
 ), step_2 AS (
   SELECT
     "HostKey",

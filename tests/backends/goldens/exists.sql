@@ -1,5 +1,5 @@
 -- A field that is there, and one that is not
--- de38ce28-487d-51bc-bb70-61e00ed5acfe, de38ce28-487d-51bc-bb70-61e00ed5acfe, for Sysmon as JSON
+-- de38ce28-487d-51bc-bb70-61e00ed5acfe, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

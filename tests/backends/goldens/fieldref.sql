@@ -1,5 +1,5 @@
 -- Two fields with one value
--- 2949e891-ad48-5e4f-a887-668597fa4998, 2949e891-ad48-5e4f-a887-668597fa4998, for Sysmon as JSON
+-- 2949e891-ad48-5e4f-a887-668597fa4998, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

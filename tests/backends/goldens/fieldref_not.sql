@@ -1,5 +1,5 @@
 -- Two fields with different values
--- c9f75673-12a5-5e42-bc50-36c9503851e5, c9f75673-12a5-5e42-bc50-36c9503851e5, for Sysmon as JSON
+-- c9f75673-12a5-5e42-bc50-36c9503851e5, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

@@ -1,5 +1,5 @@
 -- Two ports that are the same
--- afbe30e4-35d4-5109-8483-8305a0180a9a, afbe30e4-35d4-5109-8483-8305a0180a9a, for Sysmon as JSON
+-- afbe30e4-35d4-5109-8483-8305a0180a9a, for Sysmon as JSON
 -- approximate: Sysmon records connections only as its configuration says, and by default none
 SELECT
   *

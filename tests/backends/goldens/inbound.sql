@@ -1,5 +1,5 @@
 -- A connection that was accepted
--- fb374917-e29c-5113-9ff4-4de799e3a719, fb374917-e29c-5113-9ff4-4de799e3a719, for Sysmon as JSON
+-- fb374917-e29c-5113-9ff4-4de799e3a719, for Sysmon as JSON
 -- approximate: Sysmon records connections only as its configuration says, and by default none
 SELECT
   *

@@ -1,5 +1,5 @@
 -- A list of maps
--- 5b9553e4-166b-57ea-8c41-1275b7894651, 5b9553e4-166b-57ea-8c41-1275b7894651, for Sysmon as JSON
+-- 5b9553e4-166b-57ea-8c41-1275b7894651, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

@@ -1,5 +1,5 @@
 -- A list with wildcards, null and text
--- fa1d82a3-48a4-55a4-bc9c-6f986d23f823, fa1d82a3-48a4-55a4-bc9c-6f986d23f823, for Sysmon as JSON
+-- fa1d82a3-48a4-55a4-bc9c-6f986d23f823, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

@@ -1,5 +1,5 @@
 -- A list of whole values
--- bbd3da08-1160-5712-889d-f4e98ca944b4, bbd3da08-1160-5712-889d-f4e98ca944b4, for Sysmon as JSON
+-- bbd3da08-1160-5712-889d-f4e98ca944b4, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

@@ -1,5 +1,5 @@
 -- A negated group under or
--- 2af2024b-349d-56e2-a274-5e8819e69e45, 2af2024b-349d-56e2-a274-5e8819e69e45, for Sysmon as JSON
+-- 2af2024b-349d-56e2-a274-5e8819e69e45, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

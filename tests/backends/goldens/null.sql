@@ -1,5 +1,5 @@
 -- Nothing there
--- 101581c2-9f81-5f11-8791-e0961263bf76, 101581c2-9f81-5f11-8791-e0961263bf76, for Sysmon as JSON
+-- 101581c2-9f81-5f11-8791-e0961263bf76, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

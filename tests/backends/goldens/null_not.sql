@@ -1,5 +1,5 @@
 -- Something there
--- 3e296452-f1ab-5b7f-b957-568589d9c1cb, 3e296452-f1ab-5b7f-b957-568589d9c1cb, for Sysmon as JSON
+-- 3e296452-f1ab-5b7f-b957-568589d9c1cb, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

@@ -1,5 +1,5 @@
 -- Numbers in columns of text and of numbers
--- d2332509-9c4c-5850-971f-cb9450de3299, d2332509-9c4c-5850-971f-cb9450de3299, for Sysmon as JSON
+-- d2332509-9c4c-5850-971f-cb9450de3299, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

@@ -1,5 +1,5 @@
 -- One of several selections
--- 5bdbf45d-7a7c-5b99-97ad-cbb693b3dd95, 5bdbf45d-7a7c-5b99-97ad-cbb693b3dd95, for Sysmon as JSON
+-- 5bdbf45d-7a7c-5b99-97ad-cbb693b3dd95, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

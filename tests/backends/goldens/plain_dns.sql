@@ -1,5 +1,5 @@
 -- A name below a dynamic DNS provider
--- 65290c58-ed42-5c32-bd2d-7773b3623b5d, 65290c58-ed42-5c32-bd2d-7773b3623b5d, for Sysmon as JSON
+-- 65290c58-ed42-5c32-bd2d-7773b3623b5d, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

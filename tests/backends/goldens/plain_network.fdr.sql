@@ -1,5 +1,5 @@
 -- A connection to a port of remote shells
--- 6add2552-deec-507e-879a-839d083769c3, 6add2552-deec-507e-879a-839d083769c3, for CrowdStrike Falcon Data Replicator
+-- 6add2552-deec-507e-879a-839d083769c3, for CrowdStrike Falcon Data Replicator
 -- approximate: a connection is recorded when it is attempted, whether or not it was then established
 SELECT
   *

@@ -1,5 +1,5 @@
 -- A connection to a port of remote shells
--- 6add2552-deec-507e-879a-839d083769c3, 6add2552-deec-507e-879a-839d083769c3, for Sysmon as JSON
+-- 6add2552-deec-507e-879a-839d083769c3, for Sysmon as JSON
 -- approximate: Sysmon records connections only as its configuration says, and by default none
 SELECT
   *

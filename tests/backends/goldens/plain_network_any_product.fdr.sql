@@ -1,5 +1,5 @@
 -- A connection in either direction
--- 91ffea23-9a3f-5efa-b776-294e5a014a85, 91ffea23-9a3f-5efa-b776-294e5a014a85, for CrowdStrike Falcon Data Replicator
+-- 91ffea23-9a3f-5efa-b776-294e5a014a85, for CrowdStrike Falcon Data Replicator
 -- approximate: a connection is recorded when it is attempted, whether or not it was then established
 SELECT
   *

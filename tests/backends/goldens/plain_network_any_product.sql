@@ -1,5 +1,5 @@
 -- A connection in either direction
--- 91ffea23-9a3f-5efa-b776-294e5a014a85, 91ffea23-9a3f-5efa-b776-294e5a014a85, for Sysmon as JSON
+-- 91ffea23-9a3f-5efa-b776-294e5a014a85, for Sysmon as JSON
 -- approximate: Sysmon records connections only as its configuration says, and by default none
 SELECT
   *

@@ -1,5 +1,5 @@
 -- An encoded command of PowerShell
--- 0404416d-f711-53fe-99e2-c0668f6155d3, 0404416d-f711-53fe-99e2-c0668f6155d3, for CrowdStrike Falcon Data Replicator
+-- 0404416d-f711-53fe-99e2-c0668f6155d3, for CrowdStrike Falcon Data Replicator
 -- fidelity: exact
 SELECT
   *

@@ -1,5 +1,5 @@
 -- A regular expression
--- 12a4a646-9f57-50d3-a720-e47813206275, 12a4a646-9f57-50d3-a720-e47813206275, for Sysmon as JSON
+-- 12a4a646-9f57-50d3-a720-e47813206275, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

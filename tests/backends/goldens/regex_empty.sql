@@ -1,5 +1,5 @@
 -- The empty regular expression
--- dcea7b9c-be98-5154-8331-bcaa1dce2093, dcea7b9c-be98-5154-8331-bcaa1dce2093, for Sysmon as JSON
+-- dcea7b9c-be98-5154-8331-bcaa1dce2093, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

@@ -1,5 +1,5 @@
 -- Regular expressions with flags
--- c296d1b7-7e2e-5fc9-bfd4-36365e7eabb3, c296d1b7-7e2e-5fc9-bfd4-36365e7eabb3, for Sysmon as JSON
+-- c296d1b7-7e2e-5fc9-bfd4-36365e7eabb3, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

@@ -1,5 +1,5 @@
 -- Starts with
--- bf439ff8-5104-5d8f-8e4a-211fc287491e, bf439ff8-5104-5d8f-8e4a-211fc287491e, for Sysmon as JSON
+-- bf439ff8-5104-5d8f-8e4a-211fc287491e, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

@@ -127,7 +127,7 @@ WITH matched AS (
     *
   FROM matched
   WHERE
-    "HostKey" IS NOT NULL AND "Image" IS NOT NULL AND "DestinationAddress" IS NOT NULL
+    "HostKey" IS NOT NULL AND "Image" IS NOT NULL
 ), step_2 AS (
   SELECT
     "HostKey",

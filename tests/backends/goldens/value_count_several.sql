@@ -127,9 +127,7 @@ WITH matched AS (
     *
   FROM matched
   WHERE
-    "HostKey" IS NOT NULL
-    AND "DestinationAddress" IS NOT NULL
-    AND "DestinationPort" IS NOT NULL
+    "HostKey" IS NOT NULL AND "DestinationPort" IS NOT NULL
 ), step_2 AS (
   SELECT
     "HostKey",

@@ -1,5 +1,5 @@
 -- Base64 of UTF-16 at any offset
--- 5861c925-108e-54c8-a9e5-b52aa2c77db4, 5861c925-108e-54c8-a9e5-b52aa2c77db4, for Sysmon as JSON
+-- 5861c925-108e-54c8-a9e5-b52aa2c77db4, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

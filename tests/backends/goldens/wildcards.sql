@@ -1,5 +1,5 @@
 -- Wildcards inside, and any one character
--- 521ee5f0-1512-5650-b2da-c0981fb757ae, 521ee5f0-1512-5650-b2da-c0981fb757ae, for Sysmon as JSON
+-- 521ee5f0-1512-5650-b2da-c0981fb757ae, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

@@ -1,5 +1,5 @@
 -- Characters that are no wildcards
--- 061f814f-abcd-5bab-9abd-b715d190e8a0, 061f814f-abcd-5bab-9abd-b715d190e8a0, for Sysmon as JSON
+-- 061f814f-abcd-5bab-9abd-b715d190e8a0, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

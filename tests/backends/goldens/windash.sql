@@ -1,5 +1,5 @@
 -- Dashes of every kind
--- 8394aa1c-c920-56b7-9a0a-12187c5d4545, 8394aa1c-c920-56b7-9a0a-12187c5d4545, for Sysmon as JSON
+-- 8394aa1c-c920-56b7-9a0a-12187c5d4545, for Sysmon as JSON
 -- fidelity: exact
 SELECT
   *

@@ -11,7 +11,7 @@ from sigma.rule import SigmaRule
 
 from polysigma.plan.build import build
 from polysigma.plan.durations import format_duration
-from polysigma.plan.expressions import Column, Exists, conjuncts
+from polysigma.plan.expressions import Column, Exists, In, InNetwork, TextMatch, conjuncts
 from polysigma.plan.faults import PlanError
 from polysigma.plan.lower import Binding, lower
 from polysigma.plan.metadata import read_metadata
@@ -233,7 +233,8 @@ class Compiler:
                 "(-O accept=blind converts it all the same, and says so in the query)"
             )
         level = FidelityLevel.BLIND if blind else FidelityLevel.APPROXIMATE if losses else FidelityLevel.EXACT
-        header = [plan.title, f"{plan.name}{f', {plan.id}' if plan.id else ''}, for {platform.title}"]
+        known_as = ", ".join(dict.fromkeys(filter(None, (plan.name, plan.id))))
+        header = [plan.title, f"{known_as}, for {platform.title}"]
         if plan.window is not None:
             header.append(self._window_line(plan))
         header.append("fidelity: exact") if level is FidelityLevel.EXACT else None
@@ -303,7 +304,7 @@ def _always_there(bases: tuple[BaseRule, ...]) -> frozenset[str]:
         asked = {
             part.item.name
             for part in conjuncts(simplify(base.condition))
-            if isinstance(part, Exists) and isinstance(part.item, Column)
+            if isinstance(part, Exists | In | InNetwork | TextMatch) and isinstance(part.item, Column)
         }
         if base.scope.time.always_there:
             asked.add(TIME_COLUMN)

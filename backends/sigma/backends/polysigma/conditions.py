@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import math
+import re
 from typing import TYPE_CHECKING
 
 from sigma.conditions import (
@@ -33,6 +35,8 @@ from sigma.types import (
 )
 
 from polysigma.plan.expressions import (
+    FALSE,
+    TRUE,
     Column,
     Comparison,
     ComparisonOperator,
@@ -49,6 +53,8 @@ from polysigma.plan.expressions import (
     disjunction,
 )
 from polysigma.plan.types import Type
+
+from .absent import absent_field, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,21 +90,25 @@ def expression_of(condition: object, type_of: Callable[[str], Type]) -> Expressi
             return disjunction(*(expression_of(item, type_of) for item in args))
         case ConditionNOT(args=args):
             return Not(expression_of(args[0], type_of))
+        case ConditionFieldEqualsValueExpression(field=field, value=value) if absent_field(field):
+            return TRUE if outcome(value) else FALSE
         case ConditionFieldEqualsValueExpression(field=field, value=value):
-            return _test(Column(field), value, type_of(field))
+            return _test(Column(field), value, type_of)
         case ConditionValueExpression(value=value):
             raise unsupported(f"keyword {str(value)!r}: a search over all fields is not supported; name a field")
         case _:
             raise unsupported(f"a condition of the kind {type(condition).__name__} is not supported")
 
 
-def _test(column: Column, value: SigmaType, kind: Type) -> Expression:
+def _test(column: Column, value: SigmaType, type_of: Callable[[str], Type]) -> Expression:
+    kind = type_of(column.name)
     match value:
         case SigmaString():
             return _text_test(column, value, kind)
         case SigmaTimestampPart():
             raise unsupported(f"{column.name}: parts of a time (|minute, |hour, ...) are not supported")
         case SigmaNumber(number=number):
+            _refuse_endless(column, number)
             if kind.is_number:
                 return Comparison("=", column, Constant(number))
             return TextMatch(column, (str(number),))
@@ -113,19 +123,24 @@ def _test(column: Column, value: SigmaType, kind: Type) -> Expression:
         case SigmaRegularExpression(regexp=regexp, flags=flags):
             if regexp.contains_placeholder():
                 raise unsupported(f"{column.name}: the placeholder in {str(regexp)!r} has no value; add a pipeline")
+            if kind is Type.ADDRESS:
+                _refuse_spelling(column, str(regexp).replace("(?:", "("), r"\.|\[\.\]")
             return Regex(column, str(regexp), frozenset(_FLAGS[flag] for flag in flags))
         case SigmaCIDRExpression(network=network):
             return InNetwork(column, (str(network),))
         case SigmaCompareExpression(number=number, op=operator):
-            if operator not in _OPERATORS:
-                return Comparison("!=", column, Constant(number.number))
             if kind in {Type.BOOLEAN, Type.ADDRESS, Type.TIME}:
                 raise unsupported(f"{column.name}: a {kind.value} cannot be compared with the number {number.number}")
+            _refuse_endless(column, number.number)
+            if operator not in _OPERATORS:
+                return Comparison("!=", column, Constant(number.number))
             return Comparison(_OPERATORS[operator], column, Constant(number.number))
         case SigmaFieldReference(field=other, starts_with=False, ends_with=False):
+            if not _comparable(kind, type_of(other)):
+                raise unsupported(f"{column.name}: a {kind.value} cannot be compared with {other}, a {type_of(other)}")
             return Comparison("=", column, Column(other))
         case SigmaExpansion(values=values):
-            return disjunction(*(_test(column, item, kind) for item in values))
+            return disjunction(*(_test(column, item, type_of) for item in values))
         case _:
             raise unsupported(f"{column.name}: a value of the kind {type(value).__name__} is not supported")
 
@@ -156,7 +171,28 @@ def _text_test(column: Column, value: SigmaString, kind: Type) -> Expression:
             return Comparison("=", column, Constant(only.lower() == "true"))
         if kind is Type.ADDRESS:
             parts = [_canonical_address(only)]
+    elif kind is Type.ADDRESS:
+        _refuse_spelling(column, "".join(part for part in parts if isinstance(part, str)), r"\.")
     return TextMatch(column, tuple(parts), cased)
+
+
+def _refuse_endless(column: Column, number: float) -> None:
+    if not math.isfinite(number):
+        raise unsupported(f"{column.name}: {number} is no number that a query language can write")
+
+
+def _refuse_spelling(column: Column, pattern: str, dot: str) -> None:
+    """An IPv4 address has one spelling; an IPv6 address has many, and each platform another."""
+    if ":" in pattern or not re.search(dot, pattern):
+        raise unsupported(
+            f"{column.name}: IPv6 addresses are spelled in many ways, so a pattern must have the dots of an IPv4 "
+            "address and no colon; use |cidr instead"
+        )
+
+
+def _comparable(kind: Type, other: Type) -> bool:
+    """Whether two columns can hold one value; a text that meets a number is read as one."""
+    return kind is other or {kind, other} <= {Type.INTEGER, Type.REAL, Type.TEXT}
 
 
 def _without_doubles(parts: list[str | Wildcard]) -> list[str | Wildcard]:

@@ -6,16 +6,12 @@ from typing import TYPE_CHECKING, ClassVar, assert_never
 
 from polysigma.plan.durations import format_duration
 from polysigma.plan.expressions import (
+    NULL,
+    Case,
     Column,
-    Comparison,
     Expression,
-    In,
-    InNetwork,
-    Regex,
-    TextMatch,
     columns,
     conjuncts,
-    walk,
 )
 from polysigma.plan.simplify import simplify
 from polysigma.plan.steps import (
@@ -41,6 +37,7 @@ from .conditions import unsupported
 from .correlations import RULE_COLUMN
 from .logscale_filters import Filters, field_name, quoted
 from .logscale_values import Values
+from .ordering import closure, cost
 from .printer import Job, Printer
 
 if TYPE_CHECKING:
@@ -132,14 +129,15 @@ class _Query:
         """Tags first, then what needs no computed field, cheapest first; then computed fields, and what needs them."""
         self.types.update(source.types)
         derived = {name for name, _ in source.derived}
+        self.filters.raw = set(source.types) - derived
         parts = conjuncts(simplify(source.condition))
         plain = [part for part in parts if not derived & set(columns(part))]
         rest = [part for part in parts if part not in plain]
-        lines = [step for part in (*source.event, *sorted(plain, key=_cost)) for step in self.filters.steps(part)]
+        lines = [step for part in (*source.event, *sorted(plain, key=cost)) for step in self.filters.steps(part)]
         needed = {column for part in rest for column in columns(part)}
-        early = _closure(needed, dict(source.derived))
+        early = closure(needed, dict(source.derived))
         lines += self._derive([item for item in source.derived if item[0] in early], source.types)
-        lines += [step for part in sorted(rest, key=_cost) for step in self.filters.steps(part)]
+        lines += [step for part in sorted(rest, key=cost) for step in self.filters.steps(part)]
         if self.plan.steps:
             lines += self._derive([item for item in source.derived if item[0] not in early], source.types)
         return lines or ["*"]
@@ -198,6 +196,9 @@ class _Query:
         self.lines += before
         self.lines.append(_grouped(by, functions) if by else f"stats([{_listed(functions)}])")
         self.lines += renames
+        if not by:
+            # Without keys LogScale makes a row of no events, too.
+            self.lines += [f"{field_name(measure.name)} > 0" for measure in measures if measure.function == "count"]
         self.values.never_zero = {
             field_name(measure.name) for measure in measures if measure.function == "count" and by
         }
@@ -275,9 +276,7 @@ class _Query:
         if measure.condition is not None:
             self.values.temporaries += 1
             field = f"_t{self.values.temporaries}"
-            test = " | ".join(self.filters.steps(measure.condition))
-            copy = " | ".join(self.values.assign(field, value))
-            before.append(f"case {{\n    {test} | {copy};\n    *;\n  }}")
+            before += self.values.assign(field, Case(((measure.condition, value),), NULL))
             return field
         if isinstance(value, Column):
             return field_name(value.name)
@@ -297,7 +296,11 @@ class _Query:
             elif isinstance(step, Group):
                 order = ()
         shown = list(dict.fromkeys(column for output in self.plan.outputs for column in output.columns))
-        order = order or tuple((name, False) for name in shown[:1])
+        if not order:
+            # The greatest number first, and then by the key, so that it is the same at every run.
+            numbers = [name for output in self.plan.outputs if output.role == "value" for name in output.columns]
+            keys = [name for output in self.plan.outputs if output.role == "key" for name in output.columns]
+            order = (*((name, True) for name in numbers[:1]), *((name, False) for name in keys))
         listed = ", ".join(field_name(name) for name in shown)
         by = ", ".join(field_name(name) for name, _ in order)
         directions = ", ".join("desc" if down else "asc" for _, down in order)
@@ -312,38 +315,6 @@ def _listed(functions: list[str], depth: int = 0) -> str:
 def _grouped(by: tuple[str, ...], functions: list[str], depth: int = 0) -> str:
     keys = ", ".join(field_name(name) for name in by)
     return f"groupBy([{keys}], limit=max, function=[{_listed(functions, depth)}])"
-
-
-def _closure(names: set[str], derived: dict[str, Expression]) -> set[str]:
-    """The derived columns among `names`, and those that they are made of."""
-    found: set[str] = set()
-    queue = [name for name in names if name in derived]
-    while queue:
-        name = queue.pop()
-        if name not in found:
-            found.add(name)
-            queue += [column for column in columns(derived[name]) if column in derived]
-    return found
-
-
-def _cost(part: Expression) -> int:
-    """The order of filters: plain comparisons, lists, networks, then what needs a regular expression."""
-    costs = [0]
-    for node in walk(part):
-        match node:
-            case Comparison():
-                costs.append(1)
-            case In():
-                costs.append(2)
-            case InNetwork():
-                costs.append(3)
-            case TextMatch():
-                costs.append(4)
-            case Regex():
-                costs.append(5)
-            case _:
-                pass
-    return max(costs)
 
 
 def _unquoted(name: str) -> str:

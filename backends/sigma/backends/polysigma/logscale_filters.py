@@ -7,8 +7,10 @@ a negated call passes events that lack the field; a `case` without a `*` clause 
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, assert_never
 
 from polysigma.plan.expressions import (
@@ -65,7 +67,8 @@ def value(item: Scalar) -> str:
     if isinstance(item, bool):
         return str(item).lower()
     if isinstance(item, int | float):
-        return repr(item)
+        # In an expression `1e+20` would be the field 1e plus 20.
+        return format(Decimal(repr(item)), "f")
     plain = _PLAIN_WORD.fullmatch(item) and item.lower() not in _KEYWORDS
     return item if plain else quoted(item)
 
@@ -88,11 +91,25 @@ class Filters:
         self.types = types
         self.flags = flags
         """The boolean columns that the query itself made: 1 or 0."""
+        self.raw: set[str] = set()
+        """The columns that events come with, in which any type can be an empty text."""
         self.hoist = hoist
+        self.before: list[str] = []
+        """The steps that the tests at hand need before them; they let every event pass."""
 
     def steps(self, condition: Expression) -> list[str]:
         """A condition as the steps of a pipeline, all of which must let an event pass; none for TRUE."""
-        return self._steps(condition, negate=False)
+        before, tests = self.split(condition)
+        return [*before, *tests]
+
+    def split(self, condition: Expression) -> tuple[list[str], list[str]]:
+        """As `steps`, apart: those that only store what is tested, which may stand before a `case`, and the tests."""
+        outer, self.before = self.before, []
+        try:
+            tests = self._steps(condition, negate=False)
+            return self.before, tests
+        finally:
+            self.before = outer
 
     def _steps(self, node: Expression, *, negate: bool) -> list[str]:
         match node:
@@ -103,16 +120,19 @@ class Filters:
             case Or(items=items) if negate:
                 return [step for item in items for step in self._steps(item, negate=True)]
             case And(items=items) | Or(items=items):
+                mark = len(self.before)
                 text = self._filter(node, negate=negate)
                 if text is not None:
                     return [text]
-                branches = [" | ".join(self._steps(item, negate=negate)) for item in items]
+                del self.before[mark:]
+                branches = [" | ".join(self._steps(item, negate=negate)) or "*" for item in items]
                 return ["case {\n    " + ";\n    ".join(branches) + ";\n  }"]
             case Constant() if node in (TRUE, FALSE):
                 return [] if (node == TRUE) is not negate else ["false"]
             case _:
                 prepared, atom = self._prepared(node, standalone=True)
-                return [*prepared, atom.negated if negate else atom.text]
+                self.before += prepared
+                return [atom.negated if negate else atom.text]
 
     def _filter(self, node: Expression, *, negate: bool) -> str | None:
         """A condition inside the filter grammar, in parentheses where it has several parts; None if it needs calls."""
@@ -129,10 +149,12 @@ class Filters:
                 return None
             case _:
                 prepared, atom = self._prepared(node, standalone=False)
-                return None if atom.is_call or prepared else (atom.negated if negate else atom.text)
+                self.before += prepared
+                return None if atom.is_call else (atom.negated if negate else atom.text)
 
     def _prepared(self, node: Expression, *, standalone: bool) -> tuple[list[str], Atom]:
         """The steps that an atom needs before it, and the atom."""
+        node = self._as_network(node)
         match node:
             case Comparison(operator=operator, left=left, right=right):
                 if not isinstance(right, Constant):
@@ -149,9 +171,12 @@ class Filters:
             case Regex(item=item, pattern=pattern, flags=flags):
                 name, prepared = self._column(item)
                 if pattern == "":
-                    return prepared, Atom(f"{name}=*", f"{name}!=*")
+                    return prepared, self._exists(name, item)
                 letters = "".join(sorted({"i": "i", "m": "m", "s": "d"}[flag] for flag in flags))
                 body = f"/{translate(pattern, CQL_REGEX)}/{letters}"
+                if _finds_nothing(pattern):
+                    # An empty text counts as missing, so that no pattern is found in it.
+                    return prepared, Atom(f'({name}={body} and {name}!="")', f'({name}!={body} or {name}="")')
                 return prepared, Atom(f"{name}={body}", f"{name}!={body}")
             case InNetwork(item=item, networks=networks):
                 name, prepared = self._column(item)
@@ -178,6 +203,22 @@ class Filters:
             case _:
                 assert_never(node)
 
+    def _as_network(self, node: Expression) -> Expression:
+        """A test for whole addresses as one for networks if one is IPv6, which the platform may spell otherwise."""
+        match node:
+            case TextMatch(item=Column(name=column), parts=(str() as text,)):
+                texts: tuple[Scalar, ...] = (text,)
+            case In(item=Column(name=column), choices=ListLiteral(items=texts)):
+                pass
+            case _:
+                return node
+        if self.types(column) is not Type.ADDRESS or not any(":" in str(text) for text in texts):
+            return node
+        try:
+            return InNetwork(Column(column), tuple(str(ipaddress.ip_network(str(text))) for text in texts))
+        except ValueError:
+            return node
+
     def _column(self, item: Expression) -> tuple[str, list[str]]:
         if isinstance(item, Column):
             return field_name(item.name), []
@@ -186,7 +227,7 @@ class Filters:
 
     def _exists(self, name: str, item: Expression) -> Atom:
         kind = self.types(item.name) if isinstance(item, Column) else None
-        if kind is Type.TEXT or kind is None:
+        if kind is Type.TEXT or kind is None or (isinstance(item, Column) and item.name in self.raw):
             # Text can be there and empty, which counts as missing.
             return Atom(f'({name}=* and {name}!="")', f'({name}!=* or {name}="")')
         return Atom(f"{name}=*", f"{name}!=*")
@@ -201,7 +242,10 @@ class Filters:
         if operator == "=":
             return Atom(f"{name}={text}", f"{name}!={text}")
         if operator == "!=":
-            return Atom(f"({name}=* and {name}!={text})", f"({name}!=* or {name}={text})")
+            there, lacking = f"{name}=*", f"{name}!=*"
+            if name in self.raw:  # an empty text is no number, and counts as missing
+                there, lacking = f'{there} and {name}!=""', f'{lacking} or {name}=""'
+            return Atom(f"({there} and {name}!={text})", f"({lacking} or {name}={text})")
         # The opposite of > is not <=: an event without the field must pass.
         return Atom(f"{name} {operator} {text}", f"not ({name} {operator} {text})")
 
@@ -210,10 +254,11 @@ class Filters:
         operator = {"=": "=="}.get(node.operator, node.operator)
         kinds = [self.types(side.name) for side in (left, right) if isinstance(side, Column)]
         numeric = all(kind is None or kind.is_number or kind is Type.TIME for kind in kinds)
-        if numeric or node.cased:
-            call = f"test({_operand(first)} {operator} {_operand(second)})"
-        else:
-            call = f"test(lower({first}) {operator} lower({second}))"
+        sides = [_operand(name) if numeric or node.cased else f"lower({name})" for name in (first, second)]
+        if operator in {"==", "!="}:
+            # An empty text counts as missing; coalesce() makes null of it, and a comparison with null does not hold.
+            sides = [f"coalesce([{side}])" for side in sides]
+        call = f"test({sides[0]} {operator} {sides[1]})"
         return [*before, *after], Atom(call, f"!{call}", is_call=True)
 
     def _membership(self, name: str, items: tuple[Scalar, ...], *, cased: bool, standalone: bool) -> Atom:
@@ -270,6 +315,14 @@ def _anchored(parts: tuple[str | Wildcard, ...]) -> str:
 def _body(parts: tuple[str | Wildcard, ...]) -> str:
     wild = {Wildcard.ANY: ".*", Wildcard.ONE: "."}
     return "".join(wild[part] if isinstance(part, Wildcard) else escaped(part, CQL_REGEX) for part in parts)
+
+
+def _finds_nothing(pattern: str) -> bool:
+    """Whether a regular expression is found in an empty text, or may be."""
+    try:
+        return re.search(pattern, "") is not None
+    except re.error:
+        return True
 
 
 def _has_case(text: str) -> bool:

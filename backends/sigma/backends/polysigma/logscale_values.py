@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from polysigma.plan.expressions import (
+    TRUE,
     And,
     Arithmetic,
     Call,
@@ -59,10 +60,11 @@ class Values:
         target = field_name(name)
         match item:
             case Comparison() | And() | Or() | Not() | In() | TextMatch() | Regex() | InNetwork() | Exists():
-                test = " | ".join(self.filters.steps(item))
-                return [self._case([f"{test} | {target} := 1", f"* | {target} := 0"])]
+                before, tests = self.filters.split(item)
+                test = " | ".join(tests) or "*"
+                return [*before, self._case([f"{test} | {target} := 1", f"* | {target} := 0"])]
             case Case(branches=branches, otherwise=otherwise):
-                return [self._case([*self._branches(name, branches), self._last(name, otherwise)])]
+                return self._chosen(name, branches, otherwise)
             case Arithmetic():
                 return self._arithmetic(name, item)
             case Call():
@@ -83,21 +85,30 @@ class Values:
     def score(self, name: str, cases: tuple[tuple[int, Expression], ...]) -> list[str]:
         """The points of the first case that holds, else 0."""
         target = field_name(name)
+        before: list[str] = []
         branches = []
         for points, condition in cases:
-            test = " | ".join(self.filters.steps(condition)) or "*"
-            branches.append(f"{test} | {target} := {points}")
-        return [self._case([*branches, f"* | {target} := 0"])]
+            needed, tests = self.filters.split(condition)
+            before += needed
+            branches.append(f"{' | '.join(tests) or '*'} | {target} := {points}")
+        return [*before, self._case([*branches, f"* | {target} := 0"])]
 
-    def _branches(self, name: str, branches: tuple[tuple[Expression, Expression], ...]) -> list[str]:
+    def _chosen(
+        self, name: str, branches: tuple[tuple[Expression, Expression], ...], otherwise: Expression
+    ) -> list[str]:
+        """The value of the first branch that holds; what takes several steps is worked out before the `case`."""
+        before: list[str] = []
         done = []
-        for condition, result in branches:
-            steps = [*(self.filters.steps(condition) or ["*"]), *self.assign(name, result)]
-            done.append(" | ".join(steps))
-        return done
-
-    def _last(self, name: str, otherwise: Expression) -> str:
-        return " | ".join(["*", *self.assign(name, otherwise)])
+        for condition, result in (*branches, (TRUE, otherwise)):
+            needed, tests = self.filters.split(condition)
+            steps = self.assign(name, result)
+            if len(steps) > 1 or any(step.startswith("case") for step in steps):
+                field, stored = self.temporary(result)
+                before += stored
+                steps = [f"{field_name(name)} := {field}"]
+            before += needed
+            done.append(" | ".join([*(tests or ["*"]), *steps]))
+        return [*before, self._case(done)]
 
     def _case(self, branches: list[str]) -> str:
         return "case {\n    " + ";\n    ".join(branches) + ";\n  }"
@@ -162,13 +173,15 @@ class Values:
                 return [*copied, f"replace({quoted(_MAPPED)}, with={quoted('$1')}, field={target})"]
             case "base_name":
                 source, before = self._field(first)
-                return [
-                    *before,
-                    f"replace({quoted('^.*[/' + chr(92) * 2 + ']')}, with={quoted('')}, field={source}, as={target})",
-                ]
-            case "lower" | "length":
+                # The flag d lets the dot pass line breaks, and keeps ^ to the start of the text.
+                directory = quoted("^.*[/" + chr(92) * 2 + "]")
+                return [*before, f'replace({directory}, with="", flags=d, field={source}, as={target})']
+            case "lower":
                 source, before = self._field(first)
-                return [*before, f"{target} := {item.name}({source})"]
+                return [*before, f"{target} := lower({source})"]
+            case "length":
+                source, before = self._field(first)
+                return [*before, self._of_text(source, f"{target} := length({source})")]
             case "round":
                 source, before = self._field(first)
                 places = item.arguments[1]
@@ -180,16 +193,20 @@ class Values:
                 self.temporaries += 1
                 digits = f"_t{self.temporaries}"
                 steps = [f"replace({quoted('[^0-9]+')}, with={quoted('')}, field={source}, as={digits})"]
-                return [*before, *steps, f"{target} := length({digits}) / length({source})"]
+                return [*before, *steps, self._of_text(source, f"{target} := length({digits}) / length({source})")]
             case "labels":
                 source, before = self._field(first)
                 count = item.arguments[1]
                 if not isinstance(count, Constant) or not isinstance(count.value, int) or count.value < 1:
                     raise unsupported("labels with a number that is not constant")
-                pattern = f"(?<{name}>[^.]+([.][^.]+){{0,{count.value - 1}}})$"
+                pattern = f"(?<{name}>[^.]+([.][^.]+){{0,{count.value - 1}}})[.]?$"  # a dot at the end is the root's
                 return [*before, f"regex({quoted(pattern)}, field={source}, strict=false)"]
             case other:
                 raise unsupported(f"the function {other} has no counterpart in LogScale")
+
+    def _of_text(self, source: str, step: str) -> str:
+        """A step that is left out for an empty text, which counts as missing."""
+        return self._case([f'{source}!="" | {step}', "*"])
 
     def _coalesce(self, name: str, item: Call) -> list[str]:
         """`coalesce` takes expressions, but a function over one of them is worked out before."""

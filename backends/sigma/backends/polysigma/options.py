@@ -38,9 +38,11 @@ def read_options(given: Mapping[str, Any], *, dialects: tuple[str, ...] = (), ma
     """
     known = {"form", "accept", "set"} | ({"dialect", "table"} if dialects else set())
     known |= {"index_macro"} if macro else set()
-    for name in given:
-        if name not in known:
-            raise TypeError(f"'{name}' is not an option; known: {', '.join(sorted(known))}")
+    for option, value in given.items():
+        if option not in known:
+            raise TypeError(f"'{option}' is not an option; known: {', '.join(sorted(known))}")
+        if option not in {"accept", "set"} and isinstance(value, list | tuple | dict):
+            raise TypeError(f"'{option}' takes one value, not several")
     form = given.get("form", "hunt")
     if form not in {"hunt", "rule"}:
         raise TypeError(f"'form={form}' is not known: hunt or rule")
