@@ -274,13 +274,14 @@ class CategoryClaim(_Claim):
     @property
     def claims(self) -> tuple[tuple[str, FieldClaim], ...]:
         """Every claim about a field, those of the variants and of counting included."""
-        others = [*self.variants, *self.countings]
+        others: tuple[Variant | Counting, ...] = (*self.variants, *self.countings)
         return (*self.fields.items(), *(item for other in others for item in other.fields.items()))
 
     @property
     def countings(self) -> tuple[Counting, ...]:
         """Every way of counting, those of the variants included."""
-        return tuple(one.counting for one in (self, *self.variants) if one.counting)
+        found = [self.counting, *(variant.counting for variant in self.variants)]
+        return tuple(counting for counting in found if counting)
 
     @property
     def derived_names(self) -> frozenset[str]:

@@ -1,8 +1,9 @@
 """Polysigma's targets for `sigma convert`: logscale and sql."""
 
+from .kql import KqlBackend
 from .logscale import LogScaleBackend
 from .sql import SqlBackend
 
-__all__ = ["LogScaleBackend", "SqlBackend", "backends"]
+__all__ = ["KqlBackend", "LogScaleBackend", "SqlBackend", "backends"]
 
-backends = {"logscale": LogScaleBackend, "sql": SqlBackend}
+backends = {"logscale": LogScaleBackend, "kql": KqlBackend, "sql": SqlBackend}

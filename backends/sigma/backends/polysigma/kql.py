@@ -1,0 +1,43 @@
+"""KQL, the Kusto Query Language of Microsoft Defender XDR and Microsoft Sentinel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from polysigma.plan.steps import Group, Plan
+
+from .backend import PolysigmaBackend
+from .printer import Job, Printer
+
+if TYPE_CHECKING:
+    from polysigma.plan.steps import Measure
+
+
+class KqlPrinter(Printer):
+    """Prints plans as KQL, one operator a line."""
+
+    needs_time = True
+
+    def print(self, job: Job) -> str:
+        from .kql_query import Query
+
+        return self.head(job.header) + Query(job).text()
+
+    def losses(self, plan: Plan) -> tuple[str, ...]:
+        measures: list[Measure] = [m for step in plan.steps if isinstance(step, Group) for m in step.measures]
+        return tuple(
+            f"{measure.name} is Kusto's estimate of a percentile"
+            for measure in measures
+            if measure.function in {"median", "percentile"}
+        )
+
+
+class KqlBackend(PolysigmaBackend):
+    """Microsoft Defender XDR and Microsoft Sentinel: plain rules and staged correlations."""
+
+    name: ClassVar[str] = "Microsoft Defender XDR and Microsoft Sentinel (KQL)"
+    identifier: ClassVar[str] = "kql"
+    example_pipeline: ClassVar[str] = "defender"
+
+    def printer(self) -> Printer:
+        return KqlPrinter()

@@ -1,0 +1,350 @@
+"""A plan as a KQL query: a table, filters, computed columns, and the steps as operators."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, assert_never
+
+from polysigma.plan.expressions import Call, Column, Exists, Expression, Or, columns, conjuncts, rewrite
+from polysigma.plan.scope import columns_after
+from polysigma.plan.simplify import simplify
+from polysigma.plan.steps import (
+    TIME_COLUMN,
+    Annotate,
+    Bucket,
+    Derive,
+    Group,
+    Measure,
+    Score,
+    Select,
+    Sort,
+    Source,
+    Step,
+    Take,
+    Where,
+)
+from polysigma.plan.types import Type
+
+from .conditions import unsupported
+from .correlations import RULE_COLUMN
+from .kql_addresses import address_columns, by_family
+from .kql_expressions import Expressions
+from .kql_measures import Printed, measure
+from .kql_text import name, quoted, timespan
+from .ordering import closure, columns_read, cost
+
+if TYPE_CHECKING:
+    from .printer import Job
+
+WIDTH = 110
+"""Longer conditions and lists are broken, one part a line."""
+_YEAR_ONE_TO_EPOCH = 719_162 * 86_400
+"""Seconds from 0001-01-01, where `bin` starts to count (learn.microsoft.com/kusto/query/bin-function), to 1970."""
+
+
+class Query:
+    """One query in the making."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.plan = job.plan
+        self.time = job.search_column
+        self.types: dict[str, Type] = {}
+        self.present: set[str] = set()
+        self.never_zero: frozenset[str] = frozenset()
+        self.bucket: Bucket | None = None
+        self.lets: list[str] = []
+        self.lines: list[str] = []
+        self.grouped = False
+        self.rows = 0
+
+    def text(self) -> str:
+        sources = [self._timed(source) for source in self.plan.sources]
+        if len(sources) == 1:
+            self.lines = self._source(sources[0])
+        else:
+            self._union(sources)
+        for step in self._steps():
+            self._step(step)
+        if self.plan.window is not None:
+            self.lines.append(self._projection())
+        return "\n".join([*self.lets, *self._piped(self.lines)]) + "\n"
+
+    def _piped(self, lines: list[str]) -> list[str]:
+        return [f"| {line}" if number else line for number, line in enumerate(lines)]
+
+    @property
+    def expressions(self) -> Expressions:
+        printer = Expressions(self.types, self.present)
+        printer.never_zero = self.never_zero
+        return printer
+
+    # Events.
+
+    def _timed(self, source: Source) -> Source:
+        """The source with the platform's own column of time in place of the canonical one, which is no other here."""
+        derived = dict(source.derived)
+        if derived.get(TIME_COLUMN) != Column(self.time):
+            if TIME_COLUMN in derived:
+                raise unsupported("a time that is not a column cannot be printed as KQL")
+            return source
+        del derived[TIME_COLUMN]
+        return replace(
+            source,
+            condition=self._with_time(source.condition),
+            derived=tuple((column, self._with_time(expression)) for column, expression in derived.items()),
+            types={**source.types, self.time: Type.TIME},
+        )
+
+    def _with_time(self, expression: Expression) -> Expression:
+        return rewrite(
+            expression,
+            lambda node: Column(self.time, at=node.at) if node == Column(TIME_COLUMN) else node,
+        )
+
+    def _steps(self) -> list[Step]:
+        """The steps, with the platform's own column of time up to the first group."""
+        done: list[Step] = []
+        for index, step in enumerate(self.plan.steps):
+            match step:
+                case Where(condition=condition):
+                    done.append(replace(step, condition=self._with_time(condition)))
+                case Derive(columns=items):
+                    done.append(replace(step, columns=tuple((column, self._with_time(item)) for column, item in items)))
+                case Group(by=by, measures=measures) | Annotate(by=by, measures=measures):
+                    keys = tuple(self.time if key == TIME_COLUMN else key for key in by)
+                    done.append(replace(step, by=keys, measures=tuple(self._timed_measure(item) for item in measures)))
+                case Score(cases=cases):
+                    done.append(replace(step, cases=tuple((points, self._with_time(test)) for points, test in cases)))
+                case Bucket() | Select() | Sort() | Take():
+                    done.append(step)
+                case _:
+                    assert_never(step)
+            if isinstance(step, Group):
+                return done + list(self.plan.steps[index + 1 :])
+        return done
+
+    def _timed_measure(self, item: Measure) -> Measure:
+        value = self._with_time(item.value) if item.value is not None else None
+        condition = self._with_time(item.condition) if item.condition is not None else None
+        return replace(item, value=value, condition=condition)
+
+    def _source(self, source: Source) -> list[str]:
+        """Time first, then what needs no computed column, cheapest first; then computed columns and the rest."""
+        self.types = dict(source.types)
+        self.present = {self.time}
+        derived = dict(source.derived)
+        parts = conjuncts(simplify(source.condition))
+        plain = [part for part in parts if not derived.keys() & set(columns(part))]
+        rest = [part for part in parts if part not in plain]
+        lines = [self._table(source.table or ""), *self._bounds()]
+        for part in (*source.event, *sorted(plain, key=cost)):
+            lines += self._where(part)
+        early = closure({column for part in rest for column in columns(part)}, derived)
+        lines += self._extended([item for item in source.derived if item[0] in early])
+        for part in sorted(rest, key=cost):
+            lines += self._where(part)
+        if self.plan.steps:
+            lines += self._extended([item for item in source.derived if item[0] not in early])
+        return lines
+
+    def _union(self, sources: list[Source]) -> None:
+        wanted = sorted(
+            (columns_read(tuple(self._steps())) | set(self._carried(()))) - {RULE_COLUMN, self.time, TIME_COLUMN}
+        )
+        branches = []
+        types: dict[str, Type] = {}
+        for source in sources:
+            lines = self._source(source)
+            listed = [self.time, f"{RULE_COLUMN} = {quoted(source.rule)}", *(name(column) for column in wanted)]
+            lines.append(f"project {', '.join(listed)}")
+            branches.append("(" + "\n    ".join(self._piped(lines)) + ")")
+            types |= self.types
+        self.types = {**types, RULE_COLUMN: Type.TEXT}
+        self.present = {self.time, RULE_COLUMN}
+        self.lines = ["union\n    " + ",\n    ".join(branches)]
+
+    def _table(self, table: str) -> str:
+        """A table, or one of the functions that stand for a normalised one, which take the time as arguments."""
+        if not table.startswith("_Im_"):
+            return name(table)
+        if self._hunted is None:
+            return f"{table}()"
+        start, end = self._hunted
+        return f"{table}(starttime={start}, endtime={end})"
+
+    @property
+    def _hunted(self) -> tuple[str, str] | None:
+        """Start and end of the window, in a hunt: it ends where the last whole bucket or run ended."""
+        if self.plan.window is None or self.job.form != "hunt":
+            return None
+        bucket = next((step.seconds for step in self.plan.steps if isinstance(step, Bucket)), None)
+        edge = bucket or (self.plan.schedule.every if self.plan.schedule else 60)
+        end = self._bin("now()", edge)
+        return f"{end} - {timespan(self.plan.window)}", end
+
+    def _bounds(self) -> list[str]:
+        if self._hunted is None:
+            return []
+        start, end = self._hunted
+        return [f"where {name(self.time)} >= {start} and {name(self.time)} < {end}"]
+
+    def _bin(self, time: str, seconds: int) -> str:
+        if _YEAR_ONE_TO_EPOCH % seconds == 0:
+            return f"bin({time}, {timespan(seconds)})"
+        return f"bin_at({time}, {timespan(seconds)}, datetime(1970-01-01))"
+
+    # Operators.
+
+    def _where(self, condition: Expression) -> list[str]:
+        """Filters; what they ask to be there is not missing afterwards."""
+        parts = tuple(part for item in conjuncts(condition) for part in by_family(item))
+        printed = [self._operand(part) for part in parts] if len(parts) > 1 else [self.expressions.condition(parts[0])]
+        for part in parts:
+            if isinstance(part, Exists) and isinstance(part.item, Column):
+                self.present.add(part.item.name)
+        together = " and ".join(printed)
+        return [f"where {together}"] if len(together) <= WIDTH else [f"where {text}" for text in printed]
+
+    def _operand(self, part: Expression) -> str:
+        text = self.expressions.condition(part)
+        return f"({text})" if isinstance(part, Or) else text
+
+    def _extended(self, items: list[tuple[str, Expression]]) -> list[str]:
+        """Computed columns, in a further `extend` where one uses another."""
+        lines: list[str] = []
+        batch: list[str] = []
+        made: set[str] = set()
+        for column, expression in items:
+            chain = self._made(column, expression)
+            if made & set(columns(expression)):
+                lines.append(_listed("extend", batch))
+                batch, made = [], set()
+            for number, (target, text) in enumerate(chain):
+                if number:
+                    lines.append(_listed("extend", batch))
+                    batch, made = [], set()
+                batch.append(f"{name(target)} = {text}")
+                made.add(target)
+            there = self.expressions.is_there(expression)
+            self.types = columns_after((Derive(((column, expression),)),), self.types)
+            self.present = self.present - {column} | ({column} if there else set())
+        return [*lines, _listed("extend", batch)] if batch else lines
+
+    def _made(self, column: str, expression: Expression) -> list[tuple[str, str]]:
+        """A computed column, as one or several that follow from each other."""
+        if not isinstance(expression, Call) or expression.name != "address":
+            return [(column, self.expressions.assigned(expression))]
+        argument = expression.arguments[0]
+        source = self.expressions.text(argument)
+        if isinstance(argument, Column):
+            return address_columns(column, source)
+        written = f"{column}Written"
+        return [(written, source), *address_columns(column, name(written))]
+
+    def _step(self, step: Step) -> None:
+        if self.bucket is not None and not (isinstance(step, Group) and self.bucket.name in step.by):
+            self.lines.append(f"extend {name(self.bucket.name)} = {self._bin(name(self.time), self.bucket.seconds)}")
+            self.bucket = None
+        match step:
+            case Bucket():
+                self.bucket = step
+                self.present.add(step.name)
+                self.types[step.name] = Type.TIME
+            case Group():
+                self._group(step)
+            case Annotate():
+                self._annotate(step)
+            case Where(condition=condition):
+                self.lines += self._where(simplify(condition))
+            case Derive(columns=items):
+                self.lines += self._extended(list(items))
+            case Score(name=score, cases=cases):
+                branches = [f"{self.expressions.condition(test)}, {points}" for points, test in cases]
+                listed = ",\n    ".join([*branches, "0"])
+                self.lines.append(f"extend {name(score)} = case(\n    {listed})")
+                self.types[score] = Type.INTEGER
+                self.present.add(score)
+            case Sort(columns=order):
+                self.lines.append(_listed("sort by", [self._ordered(column, down=down) for column, down in order]))
+            case Take(count=count):
+                self.lines.append(f"take {count}")
+            case Select():
+                pass  # the projection at the end shows
+            case _:
+                assert_never(step)
+
+    def _ordered(self, column: str, *, down: bool) -> str:
+        """Descending, missing values come last of their own accord; ascending, they would come first."""
+        last = " nulls last" if not down and column not in self.present else ""
+        return f"{name(column)} {'desc' if down else 'asc'}{last}"
+
+    def _carried(self, by: tuple[str, ...]) -> list[str]:
+        return [column for column in self.job.carry if column not in by]
+
+    def _group(self, step: Group) -> None:
+        printed = [measure(item, self.expressions, self.time) for item in step.measures]
+        self._before(printed)
+        assignments = [item.text for item in printed]
+        names = {item.name for item in step.measures}
+        if self.job.carry:
+            carried = self._carried(step.by)
+            for taken in sorted({self.time, *carried} & names):
+                raise unsupported(f"a measure called {taken}: the platform needs the column itself")
+            listed = ", ".join(name(column) for column in carried)
+            assignments.append(f"({name(self.time)}, {listed}) = arg_max({name(self.time)}, {listed})")
+        if not step.by:
+            assignments.append("GroupedRows = count()")
+        keys = ", ".join(self._key(key) for key in step.by)
+        body = ",\n    ".join(assignments)
+        self.lines.append(f"summarize\n    {body}" + (f"\n    by {keys}" if keys else ""))
+        if not step.by:
+            # Without keys there is always a row, also of nothing.
+            self.lines.append("where GroupedRows > 0")
+        self.bucket = None
+        kinds = {column: self.types[column] for column in self._carried(step.by) if column in self.types}
+        self.types = columns_after((step,), self.types)
+        if self.job.carry:
+            self.types |= {**kinds, self.time: Type.TIME}
+        self.present = set(step.by) | {
+            item.name for item, text in zip(step.measures, printed, strict=True) if text.there
+        }
+        self.never_zero = frozenset(item.name for item in step.measures if item.function == "count" and step.by)
+
+    def _key(self, key: str) -> str:
+        if self.bucket is not None and key == self.bucket.name:
+            return f"{name(key)} = {self._bin(name(self.time), self.bucket.seconds)}"
+        return name(key)
+
+    def _before(self, printed: list[Printed]) -> None:
+        items = [item for one in printed for item in one.before]
+        if items:
+            self.lines.append(_listed("extend", [f"{name(column)} = {text}" for column, text in items]))
+
+    def _annotate(self, step: Annotate) -> None:
+        """The rows so far under a name, and their measures looked up by the key."""
+        if not step.by:
+            raise unsupported("annotate without a key is not printed for KQL yet")
+        printed = [measure(item, self.expressions, self.time) for item in step.measures]
+        self._before(printed)
+        self.rows += 1
+        rows = f"Rows{self.rows}"
+        self.lets.append(f"let {rows} = materialize(\n    " + "\n    ".join(self._piped(self.lines)) + ");")
+        keys = ", ".join(name(key) for key in step.by)
+        body = ", ".join(item.text for item in printed)
+        self.lines = [rows, f"lookup kind=inner ({rows} | summarize {body} by {keys}) on {keys}"]
+        self.types = columns_after((step,), self.types)
+        self.present |= {item.name for item, text in zip(step.measures, printed, strict=True) if text.there}
+
+    def _projection(self) -> str:
+        shown = [column for output in self.plan.outputs for column in output.columns]
+        grouped = any(isinstance(step, Group) for step in self.plan.steps)
+        shown = [self.time if column == TIME_COLUMN and not grouped else column for column in shown]
+        if self.job.carry:
+            shown = [self.time, *shown, *self.job.carry]
+        return _listed("project", [name(column) for column in dict.fromkeys(shown)])
+
+
+def _listed(operator: str, items: list[str]) -> str:
+    together = f"{operator} {', '.join(items)}"
+    return together if len(together) <= WIDTH else f"{operator}\n    " + ",\n    ".join(items)

@@ -1,0 +1,75 @@
+"""What printers ask of a plan: which columns are read, what they are made of, and which filter is cheaper."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from polysigma.plan.expressions import Comparison, Expression, In, InNetwork, Regex, TextMatch, columns, walk
+from polysigma.plan.steps import TIME_COLUMN, Annotate, Bucket, Derive, Group, Score, Select, Sort, Step, Take, Where
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def closure(names: set[str], derived: Mapping[str, Expression]) -> set[str]:
+    """The derived columns among `names`, and those that they are made of."""
+    found: set[str] = set()
+    queue = [name for name in names if name in derived]
+    while queue:
+        name = queue.pop()
+        if name not in found:
+            found.add(name)
+            queue += [column for column in columns(derived[name]) if column in derived]
+    return found
+
+
+def cost(part: Expression) -> int:
+    """The order of filters: plain comparisons, lists, networks, then what needs a regular expression."""
+    costs = [0]
+    for node in walk(part):
+        match node:
+            case Comparison():
+                costs.append(1)
+            case In():
+                costs.append(2)
+            case InNetwork():
+                costs.append(3)
+            case TextMatch():
+                costs.append(4)
+            case Regex():
+                costs.append(5)
+            case _:
+                pass
+    return max(costs)
+
+
+def columns_read(steps: tuple[Step, ...]) -> set[str]:
+    """The columns that steps read of the events: all that they name up to the first group, which leaves no others."""
+    found: set[str] = set()
+    for step in steps:
+        match step:
+            case Group(by=by, measures=measures) | Annotate(by=by, measures=measures):
+                found |= set(by)
+                for measure in measures:
+                    for part in (measure.value, measure.condition):
+                        found |= set(columns(part)) if part is not None else set()
+                    found |= {TIME_COLUMN} if measure.function in {"first", "last"} else set()
+                if isinstance(step, Group):
+                    return found
+            case Where(condition=condition):
+                found |= set(columns(condition))
+            case Derive(columns=items):
+                found |= {column for _, expression in items for column in columns(expression)}
+            case Score(cases=cases):
+                found |= {column for _, condition in cases for column in columns(condition)}
+            case Select(columns=names):
+                found |= set(names)
+            case Bucket():
+                found.add(TIME_COLUMN)
+            case Sort(columns=order):
+                found |= {name for name, _ in order}
+            case Take():
+                pass
+            case _:
+                assert_never(step)
+    return found

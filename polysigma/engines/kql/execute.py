@@ -1,0 +1,234 @@
+"""Runs the text of a KQL query on rows, by duckdb-kql on DuckDB.
+
+duckdb-kql translates KQL to DuckDB's SQL and refuses what it does not know; where Microsoft documents what it does
+not know yet, the functions are added here, by its tables of functions. These are internal to it, so its version is
+pinned (extra `prove`), and what this module relies on is checked when it is first used.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, Self
+
+from polysigma import schemas
+from polysigma.diagnostics import Diagnostic, PolysigmaError
+from polysigma.engines.embedded import duckdb, literal, quoted
+from polysigma.engines.kql.validate import PARSER
+from polysigma.plan.types import Type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from duckdb import DuckDBPyConnection
+
+VERSION = "1.1.2"
+_DUCKDB_TYPES = {
+    Type.BOOLEAN: "BOOLEAN",
+    Type.INTEGER: "BIGINT",
+    Type.REAL: "DOUBLE",
+    Type.TEXT: "VARCHAR",
+    Type.ADDRESS: "VARCHAR",
+    Type.TIME: "TIMESTAMP",
+    Type.LIST: "VARCHAR",
+}
+
+
+class Database:
+    """Rows of a platform's tables, on which queries are run. Close it, or use it as a context manager."""
+
+    def __init__(self, schema: str, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
+        """`rows` are by table of `schema`; a table without rows is empty, and columns that a row lacks are missing.
+
+        Text that is missing is stored as empty text, as Kusto has no other. Raises PolysigmaError where duckdb-kql is
+        not installed, or not as this module knows it.
+        """
+        self.schema = schemas.load(schema)
+        self.translator = _translator()
+        self.connection: DuckDBPyConnection = duckdb().connect(config={"threads": 1})
+        self.connection.execute("SET TimeZone = 'UTC'")
+        _add_functions(self.connection, self.translator)
+        for table in self.schema.tables:
+            self._fill(table, list(rows.get(table, ())))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+    def run(self, text: str) -> list[dict[str, Any]]:
+        """The rows that a query gives. Raises PolysigmaError for one that duckdb-kql refuses, with its reason."""
+        try:
+            result = self.translator.kql(self.connection, _by_position(text), functions=self._parsers())
+            names = [column[0] for column in result.description]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        except self.translator.KqlError as error:
+            raise PolysigmaError(Diagnostic("kql-not-run", str(error))) from None
+
+    def _fill(self, table: str, rows: list[Mapping[str, Any]]) -> None:
+        columns = self.schema.tables[table]
+        texts = {name for name, kind in columns.items() if _DUCKDB_TYPES[kind] == "VARCHAR"}
+        listed = ", ".join(f"{quoted(name)} {_DUCKDB_TYPES[kind]}" for name, kind in columns.items())
+        self.connection.execute(f"CREATE TABLE {quoted(_stored(table))} ({listed})")
+        used = [name for name in columns if any(name in row for row in rows)]
+        if not used:
+            return
+        target = ", ".join(quoted(name) for name in used)
+        marks = ", ".join("?" for _ in used)
+        insert = f"INSERT INTO {quoted(_stored(table))} ({target}) VALUES ({marks})"  # noqa: S608 (names are quoted)
+        values = [[_value(row.get(name), is_text=name in texts) for name in used] for row in rows]
+        self.connection.executemany(insert, values)
+        for name in texts - set(used):
+            self.connection.execute(f"UPDATE {quoted(_stored(table))} SET {quoted(name)} = ''")  # noqa: S608
+
+    def _parsers(self) -> list[str]:
+        """ASIM's parsers: functions over their rows, with the parameters of time that they have."""
+        parameters = "(starttime:datetime=datetime(null), endtime:datetime=datetime(null))"
+        body = (
+            "where isnull(starttime) or TimeGenerated >= starttime | where isnull(endtime) or TimeGenerated <= endtime"
+        )
+        return [
+            f"function {table}{parameters} {{ {_stored(table)} | {body} }}"
+            for table in self.schema.tables
+            if table.startswith(PARSER)
+        ]
+
+
+def _by_position(text: str) -> str:
+    """Arguments that a parser is given by name, by position: duckdb-kql does not know names yet."""
+    return re.sub(rf"({PARSER}\w+)\(starttime=(.+), endtime=(.+)\)$", r"\1(\2, \3)", text, flags=re.MULTILINE)
+
+
+def _stored(table: str) -> str:
+    return f"Rows{table}" if table.startswith(PARSER) else table
+
+
+def _value(value: Any, *, is_text: bool) -> Any:
+    if not is_text:
+        return value
+    return "" if value is None else str(value)
+
+
+# What is added to duckdb-kql.
+
+
+_IPV4 = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}"
+_NUMBER = " + ".join(f"(CAST(split_part(a, '.', {part}) AS BIGINT) << {32 - 8 * part})" for part in (1, 2, 3, 4))
+_MACRO = "polysigma_ipv4"
+_FULL = "polysigma_ipv6"
+
+
+def _in_ipv4_ranges(arguments: list[str]) -> str:
+    """`ipv4_is_in_any_range`: null for what is no IPv4 address."""
+    networks = [ipaddress.IPv4Network(_text(argument), strict=False) for argument in arguments[1:]]
+    number = f"{_MACRO}(CAST({arguments[0]} AS VARCHAR))"
+    ranges = (f"n BETWEEN {int(network[0])} AND {int(network[-1])}" for network in networks)
+    return f"(SELECT {' OR '.join(ranges)} FROM (SELECT {number} AS n))"  # noqa: S608 (numbers)
+
+
+def _in_ipv6_ranges(arguments: list[str]) -> str:
+    """`ipv6_is_in_any_range`: null for what is no address; to it an IPv4 address is ::ffff:a.b.c.d.
+
+    Addresses in full are as long as each other, so that their order as text is their order.
+    """
+    networks = [ipaddress.IPv6Network(_text(argument), strict=False) for argument in arguments[1:]]
+    full = f"nullif({_FULL}(CAST({arguments[0]} AS VARCHAR)), '')"
+    ranges = (f"f BETWEEN '{network[0].exploded}' AND '{network[-1].exploded}'" for network in networks)
+    return f"(SELECT {' OR '.join(ranges)} FROM (SELECT {full} AS f))"  # noqa: S608 (addresses)
+
+
+def _text(argument: str) -> str:
+    """The value of an SQL literal; the networks of a query are constants."""
+    if not (argument.startswith("'") and argument.endswith("'")):
+        raise PolysigmaError(Diagnostic("kql-not-run", f"a network that is not a constant: {argument}"))
+    return argument[1:-1].replace("''", "'")
+
+
+_SCALARS = {
+    "format_ipv4": ("concat_ws('.', ({0} >> 24) & 255, ({0} >> 16) & 255, ({0} >> 8) & 255, {0} & 255)", 1),
+    "unixtime_seconds_todatetime": ("make_timestamp(CAST(round({0} * 1000000) AS BIGINT))", 1),
+    "unixtime_milliseconds_todatetime": ("make_timestamp(CAST({0} * 1000 AS BIGINT))", 1),
+    "bin_at": ("time_bucket({1}, {0}, {2})", 3),
+}
+_LISTS = {"ipv4_is_in_any_range": _in_ipv4_ranges, "ipv6_is_in_any_range": _in_ipv6_ranges}
+_AGGREGATES = {
+    "count_distinct": ("count(DISTINCT {0})", (1,)),
+    "count_distinctif": ("count(DISTINCT {0}) FILTER (WHERE {1})", (2,)),
+    "take_anyif": ("coalesce(any_value({0}) FILTER (WHERE {1}), any_value({0}))", (2,)),
+    "make_set_if": ("to_json(coalesce(list_distinct(list({0}) FILTER (WHERE {1})), []))", (2, 3)),
+}
+
+
+def _add_functions(connection: DuckDBPyConnection, translator: Any) -> None:
+    """Macros for addresses. That of IPv6 is duckdb-kql's own `parse_ipv6`, taken from what it makes of a query."""
+    connection.execute(f"CREATE MACRO {_MACRO}(a) AS CASE WHEN regexp_full_match(a, '{_IPV4}') THEN {_NUMBER} END")
+    made = translator.to_sql('print X = parse_ipv6("@address@")')
+    found = re.fullmatch(r'SELECT (.*) AS "X"', made.strip(), re.DOTALL)
+    if found is None or found[1].count("'@address@'") != 1:
+        raise ValueError(f"it makes of parse_ipv6: {made}")
+    body = found[1].replace("'@address@'", "a")
+    connection.execute(f"CREATE MACRO {_FULL}(a) AS {body}")
+
+
+@cache
+def _translator() -> Any:
+    """duckdb-kql with the functions that it lacks. Raises PolysigmaError where it is missing, or not as expected."""
+    try:
+        import duckdb_kql
+        from duckdb_kql.translate import functions
+    except ImportError:
+        hint = "pip install 'polysigma[prove]'"
+        raise PolysigmaError(Diagnostic("no-duckdb-kql", "duckdb-kql runs KQL and is not installed", hint)) from None
+    try:
+        _extend(functions)
+        _self_test(duckdb_kql)
+    except Exception as error:  # noqa: BLE001 (whatever an unknown version does, the message is the same)
+        message = f"duckdb-kql is not the one that this module extends: {error}"
+        raise PolysigmaError(Diagnostic("no-duckdb-kql", message, f"pip install duckdb-kql=={VERSION}")) from None
+    return duckdb_kql
+
+
+def _extend(functions: Any) -> None:
+    for name, (template, count) in _SCALARS.items():
+        functions.SCALAR_FUNCTIONS[name] = functions.FunctionSpec(name, "template", template, (count,))
+    for name, render in _LISTS.items():
+        functions.SCALAR_FUNCTIONS[name] = _Rendered(name, render)
+    counted = functions.AGGREGATE_FUNCTIONS["countif"]
+    for name, (template, arities) in _AGGREGATES.items():
+        functions.AGGREGATE_FUNCTIONS[name] = replace(
+            counted, name=name, template=template, arities=arities, name_ignores_args=False
+        )
+
+
+@dataclass(frozen=True)
+class _Rendered:
+    """A function with any number of arguments, of the shape of duckdb-kql's FunctionSpec."""
+
+    name: str
+    render: Callable[[list[str]], str]
+    kind: str = "template"
+    template: str = ""
+    arities: tuple[int, ...] = ()
+    rules: tuple[str, ...] = ()
+    note: str = ""
+    variadic: bool = True
+
+
+def _self_test(translator: Any) -> None:
+    connection = duckdb().connect()
+    _add_functions(connection, translator)
+    connection.execute(f"CREATE TABLE T AS SELECT {literal('::ffff:10.1.2.3')} AS A, 1 AS N")
+    text = (
+        'T | where coalesce(ipv4_is_in_any_range("10.1.2.3", "10.0.0.0/8", "192.0.2.0/24"), false)'
+        ' | extend V4 = format_ipv4(tolong("0x0a010203")), V6 = parse_ipv6(A)'
+        " | summarize D = count_distinctif(N, N > 0), A = take_anyif(V4, isnotempty(V4)),"
+        " S = make_set_if(V6, isnotempty(V6), 5), E = count_distinct(V6)"
+    )
+    found = translator.kql(connection, text).fetchall()
+    connection.close()
+    expected = [(1, "10.1.2.3", '["0000:0000:0000:0000:0000:ffff:0a01:0203"]', 1)]
+    if found != expected:
+        raise ValueError(f"its self-test gave {found}")
