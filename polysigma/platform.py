@@ -33,9 +33,6 @@ derived column gives way to the recorded columns that it is made of, or the rule
 COUNTING_VARIABLE = "polysigma_counting"
 """The variable by which a backend asks for the claims that hold where events are counted (`Counting`)."""
 
-COUNTING_VARIABLE = "polysigma_counting"
-"""The variable by which a backend asks for the claims that hold where events are counted (`Counting`)."""
-
 
 class FidelityLevel(StrEnum):
     """How faithfully a query on a platform says what the rule says, best first."""
@@ -203,24 +200,6 @@ class Counting(_Claim):
     source: str = Field(min_length=3)
 
 
-class Counting(_Claim):
-    """How events are counted where raw rows are no count of them: by rows that each stand for several events."""
-
-    products: tuple[str, ...] = ()
-    """The products that have such rows; empty: any."""
-    event: Event = {}
-    """Replaces the event filter on these columns."""
-    fields: dict[str, FieldClaim] = {}
-    """Replaces the claims of these fields."""
-    weight: str
-    """An expression on the platform's columns: how many events a row stands for. Never missing."""
-    resolution: int = Field(default=0, ge=0)
-    """The seconds that one row covers; 0 where every row has its own time. Nothing shorter can be counted."""
-    loss: Loss | None = None
-    """What a rule that counts loses; instead of the category's `count_loss`."""
-    source: str = Field(min_length=3)
-
-
 class Variant(_Claim):
     """How a category's claim changes for rules of one product, or for rules that require certain values."""
 
@@ -233,9 +212,6 @@ class Variant(_Claim):
     """Replaces the claims of these fields."""
     host: HostClaim | None = None
     """Replaces the claim about the host."""
-
-    counting: Counting | None = None
-    """Replaces how the category's events are counted."""
 
     counting: Counting | None = None
     """Replaces how the category's events are counted."""
@@ -418,7 +394,6 @@ class Platform(_Claim):
         event = {**category.event, **self.products.get(logsource.product or "", {})}
         fields = dict(category.fields)
         how = category.counting
-        how = category.counting
         host = category.host or self.host
         for variant in category.variants:
             if (variant.product is None or variant.product == logsource.product) and all(
@@ -427,14 +402,7 @@ class Platform(_Claim):
                 event |= variant.event
                 fields |= variant.fields
                 how = variant.counting or how
-                how = variant.counting or how
                 host = variant.host or host
-        if how is not None and how.products and logsource.product not in {None, *how.products}:
-            how = None
-        counted = how if counting else None
-        if counted is not None:
-            event |= counted.event
-            fields |= counted.fields
         if how is not None and how.products and logsource.product not in {None, *how.products}:
             how = None
         counted = how if counting else None

@@ -38,7 +38,6 @@ from .correlations import RULE_COLUMN
 from .logscale_filters import Filters, field_name, quoted
 from .logscale_values import Values
 from .ordering import closure, cost
-from .ordering import closure, cost
 from .printer import Job, Printer
 
 if TYPE_CHECKING:

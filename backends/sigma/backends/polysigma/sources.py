@@ -139,8 +139,6 @@ class BaseRule:
             return parsed(self.scope.time.expression)
         if name == WEIGHT_COLUMN:
             return parsed(self.scope.weight) if self.scope.weight else Constant(1)
-        if name == WEIGHT_COLUMN:
-            return parsed(self.scope.weight) if self.scope.weight else Constant(1)
         if name in self.platform.derived:
             return parsed(self.platform.derived[name].expression)
         claim = self.scope.fields.get(name)
