@@ -1,0 +1,86 @@
+"""Words that say nothing, and words that would say the same of any other detection."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from polysigma.diagnostics import Diagnostic
+    from polysigma.guide.files import Package
+
+Path = tuple[str | int, ...]
+
+_WHOLE = re.compile(
+    r"""(?:none|nothing|unknown|unlikely|n\s*/?\s*a|not\s+applicable|not\s+available|t\.?b\.?[dacs]\.?|to\s?do|fixme
+    |to\s+be\s+(?:done|determined|defined|decided|confirmed)|various|several|see\s+(?:above|below)|same\s+as\s+above
+    |legitimate\s+(?:activity|use|usage|software|admin\w*(?:\s+activity)?)|administrative\s+activity
+    |\W*)[\s.!?]*""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""A whole text of this kind stands where nobody knew what to say."""
+
+_PHRASES = re.compile(
+    r"""tune\s+(?:it\s+)?(?:as|if|when)\s+(?:needed|necessary|required)
+    |(?:adjust|adapt|change|modify)\s+(?:\w+\s+){0,3}(?:as\s+(?:needed|appropriate|necessary|required)|to\s+your\s+environment)
+    |tune\s+(?:\w+\s+){0,3}(?:for|to)\s+your\s+environment
+    |investigate\s+(?:further|accordingly|as\s+(?:needed|appropriate))
+    |(?:take|perform)\s+(?:the\s+)?(?:appropriate|necessary)\s+(?:action|steps|measures)
+    |follow\s+your\s+(?:organi[sz]ation's\s+)?(?:incident\s+response\s+)?(?:plan|procedures?|playbook)
+    |false\s+positives\s+are\s+(?:unlikely|possible|rare|expected)
+    |lorem\s+ipsum|\bTODO\b|\bFIXME\b|\bTBD\b|\bXXX\b|depending\s+on\s+(?:your|the)\s+environment""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Phrases that look like advice."""
+
+_SHORTEST_SHARED = 40
+"""A text of this many characters that two guides share says too little about either."""
+
+
+def check_text(package: Package) -> Iterator[Diagnostic]:
+    """Filler, in any text of the guide or of its tests."""
+    for document, keys in ((package.document, True), *((one.document, False) for one in package.atomics)):
+        for path, text in texts(document.value):
+            if path[-1:] == ("recognise",) and not text.strip():
+                continue  # said as a way to tell that is missing
+            found = _PHRASES.search(text) if keys or path[-1:] == ("description",) else None
+            if _WHOLE.fullmatch(text):
+                message = f"{text.strip() or 'an empty text'!r} says nothing"
+            elif found:
+                message = f"{' '.join(found[0].split())!r} says nothing"
+            else:
+                continue
+            hint = "say what, by which field or number, and who; or leave the entry out"
+            yield from document.error("filler", message, *path, hint=hint).findings
+
+
+def check_shared(packages: Iterable[Package]) -> list[Diagnostic]:
+    """Texts that stand in the guides of two detections: what fits both is about neither."""
+    seen: dict[str, str] = {}
+    findings: list[Diagnostic] = []
+    for package in packages:
+        for path, text in texts(package.document.value):
+            key = " ".join(text.split()).lower()
+            # What a platform needs, and where more is to be read, may be the same for many.
+            if len(key) < _SHORTEST_SHARED or path[0] in {"platforms", "references"}:
+                continue
+            other = seen.setdefault(key, package.guide.detection)
+            if other != package.guide.detection:
+                message = f"the same words stand in the guide of {other}"
+                hint = "say what is peculiar to this detection: its fields, numbers, programs"
+                findings += package.document.error("shared-text", message, *path, hint=hint).findings
+    return findings
+
+
+def texts(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Every text in a document, with its path."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from texts(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from texts(item, (*path, index))
