@@ -2,8 +2,9 @@
 
 from .kql import KqlBackend
 from .logscale import LogScaleBackend
+from .spl import SplBackend
 from .sql import SqlBackend
 
-__all__ = ["KqlBackend", "LogScaleBackend", "SqlBackend", "backends"]
+__all__ = ["KqlBackend", "LogScaleBackend", "SplBackend", "SqlBackend", "backends"]
 
-backends = {"logscale": LogScaleBackend, "kql": KqlBackend, "sql": SqlBackend}
+backends = {"logscale": LogScaleBackend, "kql": KqlBackend, "spl": SplBackend, "sql": SqlBackend}

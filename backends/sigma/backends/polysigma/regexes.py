@@ -25,6 +25,8 @@ class RegexDialect:
     lazy: bool
     escape: str = ""
     """Characters that end the literal and take a backslash."""
+    hexed: str = ""
+    """Characters that must not stand in a query at all, and are written by their number."""
     pcre: bool = False
     """Whether it is PCRE: lookbehind, atomic groups, possessive quantifiers, back references and Unicode classes."""
 
@@ -76,7 +78,7 @@ class _Translator:
         if character in self.dialect.escape:
             return f"\\{character}"
         code = ord(character)
-        if code < 0x20 or 0x7F <= code < 0xA0:
+        if code < 0x20 or 0x7F <= code < 0xA0 or character in self.dialect.hexed:
             return f"\\x{code:02x}"
         if character in "\u2028\u2029\ufeff":
             return f"\\x{{{code:x}}}"

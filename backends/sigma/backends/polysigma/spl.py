@@ -1,0 +1,330 @@
+"""SPL, the search language of Splunk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from polysigma import schemas
+from polysigma.plan.durations import format_duration
+from polysigma.plan.expressions import (
+    TRUE,
+    Call,
+    Case,
+    Column,
+    Comparison,
+    Constant,
+    Exists,
+    Expression,
+    In,
+    InNetwork,
+    ListLiteral,
+    Not,
+    Regex,
+    TextMatch,
+    columns,
+    conjunction,
+    conjuncts,
+    walk,
+)
+from polysigma.plan.simplify import simplify
+from polysigma.plan.steps import Annotate, Bucket, Group, Plan, Source
+from polysigma.plan.types import Type
+
+from .backend import PolysigmaBackend
+from .conditions import unsupported
+from .correlations import RULE_COLUMN
+from .printer import Job, Printer, one_line
+from .spl_search import Search
+from .spl_steps import WIDTH, Steps, where
+from .spl_text import escaped_text, eval_name, eval_string, search_name
+from .spl_tstats import Staged, stage_one
+from .spl_values import Values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DATA_MODEL = "datamodel"
+"""The column by which claims name a data set of the Common Information Model."""
+SYSMON_MACRO = "sysmon"
+"""The macro by which Splunk's own content (ESCU) names the Sysmon events of a site."""
+ONE_CASE = frozenset({"action", "direction", "source", "Channel", "EventType"})
+"""Columns with prescribed values in one case (CIM, "expected values"), or which events are found by."""
+_ANCHORS = ((86400, "d"), (3600, "h"), (60, "m"))
+
+
+class SplPrinter(Printer):
+    """Prints plans as SPL, one command a line."""
+
+    def __init__(self, index_macro: str | None = None) -> None:
+        self.index_macro = index_macro
+
+    def print(self, job: Job) -> str:
+        return self.head(job.header) + _Query(job, self.index_macro).text()
+
+    def head(self, lines: Iterable[str]) -> str:
+        """The head comment. Three backticks would end it, so none is left in its text."""
+        return "".join(f"``` {one_line(line.replace('`', chr(39)))} ```\n" for line in lines)
+
+    def losses(self, plan: Plan) -> tuple[str, ...]:
+        found = []
+        if any(isinstance(step, Annotate) for step in plan.steps):
+            found.append(
+                "eventstats holds its rows in memory and leaves its numbers out of those beyond max_mem_usage_mb "
+                "(limits.conf, 200 MB)"
+            )
+        for step in plan.steps:
+            if isinstance(step, Group | Annotate):
+                found += [
+                    f"{measure.name} is Splunk's percentile: a value of the data, not one between two of them"
+                    for measure in step.measures
+                    if measure.function in {"median", "percentile"}
+                ]
+        if len(plan.sources) > 1:
+            found.append("mvexpand cuts off a batch of rows beyond max_mem_usage_mb (limits.conf, 500 MB), and says so")
+        bucket = next((step for step in plan.steps if isinstance(step, Bucket)), None)
+        if bucket and bucket.seconds >= 86400:
+            found.append("a hunt ends at midnight where Splunk is, and the days it counts are those of UTC")
+        elif bucket and bucket.seconds not in {60, 3600}:
+            width = format_duration(bucket.seconds)
+            found.append(f"a hunt can end inside a bucket of {width}, which then counts only its part")
+        return tuple(found)
+
+
+class _Query:
+    """One query in the making."""
+
+    def __init__(self, job: Job, index_macro: str | None) -> None:
+        self.plan = job.plan
+        self.form = job.form
+        self.index_macro = index_macro
+        self.values = Values()
+
+    def text(self) -> str:
+        plan = self.plan
+        staged = stage_one(plan, self._times(), ONE_CASE) if self.index_macro is None else None
+        if staged is not None:
+            lines, counted = staged.commands, staged.counted
+            lines[0] = f"| {lines[0]}"
+            lines += self._staged_source(plan.sources[0], staged)
+        else:
+            counted = None
+            lines = self._source(plan.sources[0]) if len(plan.sources) == 1 else self._sources(plan.sources)
+        lines += Steps(self.values, counted).commands(plan.steps)
+        if plan.window is not None:
+            shown = list(dict.fromkeys(column for output in plan.outputs for column in output.columns))
+            lines.append("table " + ", ".join(search_name(self.values.name(name)) for name in shown))
+        return "\n".join(f"| {line}" if number else line for number, line in enumerate(lines)) + "\n"
+
+    # The time.
+
+    def _times(self) -> str:
+        """The window in the first search, on the edge of a bucket; empty where the scheduler sets it."""
+        window = self.plan.window
+        if window is None or self.form != "hunt":
+            return ""
+        bucket = next((step.seconds for step in self.plan.steps if isinstance(step, Bucket)), None)
+        every = bucket or (self.plan.schedule.every if self.plan.schedule else 60)
+        anchor = next((unit for size, unit in _ANCHORS if every % size == 0 and window % size == 0), "s")
+        return f"earliest=-{format_duration(window)}@{anchor} latest=@{anchor}"
+
+    # The searches.
+
+    def _source(self, source: Source) -> list[str]:
+        """Search terms first; derived columns; what `search` cannot say; the rest of the derived columns."""
+        self._columns(source)
+        search = Search(self._searchable(source), exact=ONE_CASE)
+        terms, rest = _divided(search, source.condition)
+        lines = [_search_line([*self._event(source), self._times(), *terms])]
+        return lines + self._computed(source, rest)
+
+    def _staged_source(self, source: Source, staged: Staged) -> list[str]:
+        self._columns(source)
+        self.values.present |= set(staged.keys)
+        self.values.recorded -= set(staged.carried)
+        return self._computed(source, staged.rest)
+
+    def _computed(self, source: Source, rest: tuple[Expression, ...]) -> list[str]:
+        derived = dict(source.derived)
+        early = _closure({column for part in rest for column in columns(part)}, derived)
+        lines = self._derived([item for item in source.derived if item[0] in early])
+        lines += where(self.values, tuple(sorted(rest, key=_cost)))
+        if self.plan.steps:
+            lines += self._derived([item for item in source.derived if item[0] not in early])
+        return lines
+
+    def _columns(self, source: Source) -> None:
+        """Takes the columns of the events into account."""
+        self.values.types.update(source.types)
+        self.values.recorded |= set(source.types) - {"_time"}
+        self.values.present.add("_time")
+        for name, expression in source.derived:
+            match expression:
+                case Call(name="time_from_seconds", arguments=(Column(name=column),)):
+                    self.values.aliases[name] = column
+                    self.values.types[name] = Type.TIME
+                    self.values.present.add(name)
+                case _:
+                    pass
+
+    def _derived(self, items: list[tuple[str, Expression]]) -> list[str]:
+        steps = Steps(self.values)
+        lines = []
+        for name, expression in items:
+            if name in self.values.aliases:
+                continue
+            lines += steps.derive(name, expression)
+            if isinstance(expression, Call) and expression.name in {"lower", "address"}:
+                self.values.lowered.add(name)
+        return lines
+
+    def _searchable(self, source: Source) -> dict[str, Type]:
+        made = {name for name, _ in source.derived}
+        return {name: kind for name, kind in source.types.items() if name not in made and name != "_time"}
+
+    def _event(self, source: Source) -> list[str]:
+        """The event filter as terms: the macro that says where events are, then what tells these from others."""
+        terms = []
+        for part in source.event:
+            match part:
+                case In(item=Column(name="datamodel"), choices=ListLiteral(items=(str() as table,))):
+                    terms += self._data_model(table)
+                case In(item=Column(name="source"), choices=ListLiteral(items=names)) if self.index_macro == "":
+                    listed = ", ".join(escaped_text(str(name)) for name in names)
+                    terms.append(f"source={listed}" if len(names) == 1 else f"source IN ({listed})")
+                case In(item=Column(name="source")):
+                    terms.append(f"`{self.index_macro or SYSMON_MACRO}`")
+                case _:
+                    types = self._event_types(source)
+                    text = Search(types, exact=frozenset(types)).terms(part, inner=True)
+                    if text is None:
+                        raise unsupported(f"the event filter {part!r} cannot be searched for")
+                    terms.append(text)
+        return terms
+
+    def _event_types(self, source: Source) -> dict[str, Type]:
+        return {column: source.types.get(column, Type.TEXT) for part in source.event for column in columns(part)}
+
+    def _data_model(self, table: str) -> list[str]:
+        model = table.partition(".")[0]
+        macro = self.index_macro if self.index_macro is not None else f"cim_{model}_indexes"
+        tags = [f"tag={tag}" for tag in schemas.load("splunk_cim").tags[table]]
+        return [*([f"`{macro}`"] if macro else []), *tags]
+
+    # Several searches in one.
+
+    def _sources(self, sources: tuple[Source, ...]) -> list[str]:
+        """One search for all; each row then says which rules it matched, once for each of them."""
+        searches, tests = [], []
+        for source in sources:
+            self._columns(source)
+            terms, _ = _divided(Search(self._searchable(source), exact=ONE_CASE), source.condition)
+            searches.append(f"({' '.join([*self._event(source), *terms])})")
+        lines = [_search_line([f"({(chr(10) + '    OR ').join(searches)})", self._times()])]
+        needed = {column for source in sources for part in conjuncts(source.condition) for column in columns(part)}
+        shared, own = _shared(sources)
+        early = _closure(needed, shared)
+        if needed & own.keys():
+            raise unsupported(f"{', '.join(sorted(needed & own.keys()))} is computed differently in each of the rules")
+        lines += self._derived([(name, shared[name]) for name in shared if name in early])
+        for source in sources:
+            test = conjunction(*(part for part in source.event if not _is_place(part)), source.condition)
+            tagged = [tag for part in source.event for tag in self._tag_tests(part)]
+            text = self.values.tests.text(simplify(test)) if test != TRUE else "true()"
+            text = " AND ".join([*tagged, f"({text})"]) if tagged else text
+            tests.append(f"if({text}, {eval_string(source.rule)}, null())")
+        lines.append(f"eval {RULE_COLUMN}=mvappend(" + ",\n    ".join(tests) + ")")
+        lines.append(f"where isnotnull({RULE_COLUMN})")
+        lines.append(f"mvexpand {RULE_COLUMN}")
+        self.values.types[RULE_COLUMN] = Type.TEXT
+        self.values.present.add(RULE_COLUMN)
+        lines += self._derived([(name, shared[name]) for name in shared if name not in early])
+        for name, branches in own.items():
+            cases = tuple((_is_rule(rule), expression) for rule, expression in branches.items())
+            lines += self._derived([(name, Case(cases, Constant(None)))])
+        return lines
+
+    def _tag_tests(self, part: Expression) -> list[str]:
+        match part:
+            case In(item=Column(name="datamodel"), choices=ListLiteral(items=(str() as table,))):
+                tags = schemas.load("splunk_cim").tags[table]
+                return [f"isnotnull(mvfind({eval_name('tag')}, {escaped_text(f'^{tag}$')}))" for tag in tags]
+            case _:
+                return []
+
+
+def _divided(search: Search, condition: Expression) -> tuple[list[str], tuple[Expression, ...]]:
+    """A condition as search terms, and what has to be tested once more after them."""
+    terms: list[str] = []
+    rest: list[Expression] = []
+    for part in sorted(conjuncts(simplify(condition)), key=_cost):
+        term = search.terms(part)
+        if term is None:
+            terms += search.hints(part)
+            rest.append(part)
+        elif term:
+            terms.append(term)
+    return list(dict.fromkeys(terms)), tuple(rest)
+
+
+def _search_line(terms: list[str]) -> str:
+    """The first search, over several lines where it is long."""
+    lines = [""]
+    for term in terms:
+        if not term:
+            continue
+        if lines[-1] and len(lines[-1]) + len(term) > WIDTH:
+            lines.append("")
+        lines[-1] += f" {term}" if lines[-1] else term
+    return "\n    ".join(lines)
+
+
+def _shared(sources: tuple[Source, ...]) -> tuple[dict[str, Expression], dict[str, dict[str, Expression]]]:
+    """The derived columns that all sources which have them compute alike, and those that differ, by rule."""
+    found: dict[str, dict[str, Expression]] = {}
+    for source in sources:
+        for name, expression in source.derived:
+            found.setdefault(name, {})[source.rule] = expression
+    alike = {name: next(iter(rules.values())) for name, rules in found.items() if len(set(rules.values())) == 1}
+    return alike, {name: rules for name, rules in found.items() if name not in alike}
+
+
+def _is_place(part: Expression) -> bool:
+    """Whether a part of the event filter only says where events are, which the search has seen to."""
+    return set(columns(part)) <= {"source", DATA_MODEL}
+
+
+def _is_rule(rule: str) -> Expression:
+    return TextMatch(Column(RULE_COLUMN), (rule,), cased=True)
+
+
+def _closure(names: set[str], derived: dict[str, Expression]) -> set[str]:
+    """The derived columns among `names`, and those that they are made of."""
+    found: set[str] = set()
+    queue = [name for name in names if name in derived]
+    while queue:
+        name = queue.pop()
+        if name not in found:
+            found.add(name)
+            queue += [column for column in columns(derived[name]) if column in derived]
+    return found
+
+
+def _cost(part: Expression) -> int:
+    """The order of conditions: whether a value is there, comparisons, lists, texts, networks, regular expressions."""
+    if isinstance(part, Exists):
+        return 0
+    costs = {Comparison: 1, In: 2, TextMatch: 3, InNetwork: 4, Regex: 5}
+    found = max((costs.get(type(node), 0) for node in walk(part)), default=0)
+    return found + 10 * isinstance(part, Not)
+
+
+class SplBackend(PolysigmaBackend):
+    """Splunk: plain rules and staged correlations."""
+
+    name: ClassVar[str] = "Splunk (SPL)"
+    identifier: ClassVar[str] = "spl"
+    example_pipeline: ClassVar[str] = "splunk_sysmon"
+    takes_index_macro: ClassVar[bool] = True
+
+    def printer(self) -> Printer:
+        return SplPrinter(self.options.index_macro)
