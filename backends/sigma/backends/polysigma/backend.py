@@ -51,6 +51,8 @@ class PolysigmaBackend(TextQueryBackend):
     }
     default_correlation_method: ClassVar[str] = "staged"
     dialects: ClassVar[tuple[str, ...]] = ()
+    takes_index_macro: ClassVar[bool] = False
+    """Whether its option `index_macro` names the macro that says where events are."""
 
     def __init__(
         self,
@@ -58,7 +60,7 @@ class PolysigmaBackend(TextQueryBackend):
         collect_errors: bool = False,  # noqa: FBT001, FBT002 (pySigma's signature)
         **backend_options: Any,
     ) -> None:
-        self.options: Options = read_options(backend_options, dialects=self.dialects)
+        self.options: Options = read_options(backend_options, dialects=self.dialects, macro=self.takes_index_macro)
         super().__init__(processing_pipeline, collect_errors)
         self._untouched: dict[int, SigmaRule] = {}
         """Rules as they were before a pipeline changed them, where a correlation may want them read otherwise."""
