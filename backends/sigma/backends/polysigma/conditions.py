@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 import re
 from typing import TYPE_CHECKING
 
@@ -54,7 +53,7 @@ from polysigma.plan.expressions import (
 )
 from polysigma.plan.types import Type
 
-from .absent import absent_field, outcome
+from .absent import is_absent, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +89,7 @@ def expression_of(condition: object, type_of: Callable[[str], Type]) -> Expressi
             return disjunction(*(expression_of(item, type_of) for item in args))
         case ConditionNOT(args=args):
             return Not(expression_of(args[0], type_of))
-        case ConditionFieldEqualsValueExpression(field=field, value=value) if absent_field(field):
+        case ConditionFieldEqualsValueExpression(field=field, value=value) if is_absent(field):
             return TRUE if outcome(value) else FALSE
         case ConditionFieldEqualsValueExpression(field=field, value=value):
             return _test(Column(field), value, type_of)
@@ -177,8 +176,10 @@ def _text_test(column: Column, value: SigmaString, kind: Type) -> Expression:
 
 
 def _refuse_endless(column: Column, number: float) -> None:
-    if not math.isfinite(number):
-        raise unsupported(f"{column.name}: {number} is no number that a query language can write")
+    if not abs(number) < 2**63:
+        raise unsupported(
+            f"{column.name}: the number is none that every query language can write; at most 2 to the 63rd"
+        )
 
 
 def _refuse_spelling(column: Column, pattern: str, dot: str) -> None:

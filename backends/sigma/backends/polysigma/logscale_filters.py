@@ -39,7 +39,7 @@ from polysigma.plan.expressions import (
 from polysigma.plan.types import Type
 
 from .conditions import unsupported
-from .regexes import RegexDialect, escaped, translate
+from .regexes import RegexDialect, escaped, translate, unprintable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -330,4 +330,5 @@ def _has_case(text: str) -> bool:
 
 
 def _has_control(text: str) -> bool:
-    return bool(re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", text))
+    """Whether a text holds what should not stand in a query as it is, and is written by its number in a regex."""
+    return bool(re.search(r"[\x00-\x1f\x7f-\x9f]", text)) or any(map(unprintable, text))

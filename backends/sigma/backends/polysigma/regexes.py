@@ -16,6 +16,16 @@ _GROUP = re.compile(
 )
 
 
+def unprintable(character: str) -> bool:
+    """Whether a character beyond ASCII is one of those that end lines or turn or hide the text around them."""
+    return character in _UNPRINTABLE
+
+
+_UNPRINTABLE = frozenset(
+    "\u2028\u2029\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class RegexDialect:
     """What an engine understands, and what has to be escaped for it beyond the pattern's own escapes."""
@@ -53,6 +63,12 @@ class _Translator:
             character = self.pattern[self.index]
             if character == "\\":
                 self.escape(in_class=in_class)
+            elif in_class and self.pattern.startswith("[:", self.index):
+                self.posix_class()
+            elif in_class and (character == "[" or self.pattern.startswith("&&", self.index)):
+                # Engines of Java's kind take these for a class inside of the class, and for an intersection.
+                self.out.append(f"\\{character}")
+                self.index += 1
             elif in_class:
                 in_class = character != "]"
                 self.literal(character)
@@ -63,6 +79,8 @@ class _Translator:
                 self.group()
             elif _QUANTIFIER.match(self.pattern, self.index) and self.out:
                 self.quantifier()
+            elif character in "{}":
+                self.brace(character)
             else:
                 self.literal(character)
         return "".join(self.out)
@@ -74,13 +92,28 @@ class _Translator:
         self.index += 1
         self.out.append(self.quoted(character))
 
+    def brace(self, character: str) -> None:
+        """A brace that is no quantifier; some engines refuse it without a backslash."""
+        if re.match(r"\{,\d+\}", self.pattern[self.index :]):
+            self.refuse("a quantifier without a lower bound (write {0,n})")
+        self.out.append(f"\\{character}")
+        self.index += 1
+
+    def posix_class(self) -> None:
+        found = re.match(r"\[:\^?[a-z]+:\]", self.pattern[self.index :])
+        if found is None:
+            self.refuse("[: inside of a class")
+            return
+        self.out.append(found.group())
+        self.index += found.end()
+
     def quoted(self, character: str) -> str:
         if character in self.dialect.escape:
             return f"\\{character}"
         code = ord(character)
         if code < 0x20 or 0x7F <= code < 0xA0 or character in self.dialect.hexed:
             return f"\\x{code:02x}"
-        if character in "\u2028\u2029\ufeff":
+        if unprintable(character):
             return f"\\x{{{code:x}}}"
         return character
 

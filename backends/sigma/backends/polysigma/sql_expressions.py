@@ -133,8 +133,10 @@ class Expressions:
                 return exp.convert(constant)
             case Arithmetic(operator=operator, left=left, right=right):
                 first, second = self._operand(left), self._operand(right)
-                if operator == "/":
+                if operator in {"*", "/"}:
+                    # Of `*`, too: whole numbers overflow, and one row's error would end the query.
                     first = exp.cast(first, "DOUBLE")
+                if operator == "/":
                     second = exp.Nullif(this=second, expression=exp.convert(0))
                 return _ARITHMETIC[operator](this=first, expression=second)
             case Call():
@@ -255,6 +257,8 @@ class Expressions:
             case "base_name":
                 found = self.dialect.regex_replace(self.text(arguments[0]), r"(?s)^.*[/\\]", "")
                 return exp.Nullif(this=found, expression=exp.convert(""))
+            case "seconds_between":
+                return self.dialect.seconds_between(self.value(arguments[0]), self.value(arguments[1]))
             case "time_from_seconds":
                 return self.dialect.from_seconds(self.value(arguments[0]))
             case "time_from_milliseconds":
