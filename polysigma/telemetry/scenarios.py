@@ -80,6 +80,26 @@ Expectation = Annotated[
 """Some fields of a hit, by canonical name."""
 
 
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class Otherwise(BaseModel):
+    """What one platform finds otherwise in a scenario, because of a loss that it declares for the rule."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    because: Annotated[
+        list[Annotated[str, StringConstraints(min_length=10)]], BeforeValidator(_listed), Field(min_length=1)
+    ]
+    """The declared loss, or losses, by some of the words of each: "only the first send of a flow is recorded"."""
+    hit: list[Expectation] | None = None
+    """In the place of the scenario's own; its own where this is left out."""
+    miss: list[Expectation] | None = None
+    """As `hit`."""
+    other_hits: bool | None = None
+
+
 class Scenario(BaseModel):
     """One network in one span of time."""
 
@@ -102,6 +122,8 @@ class Scenario(BaseModel):
     """For none of these does any window's hit have all of the values."""
     other_hits: bool = False
     """Whether hits that no `hit` describes are allowed: a busy network has its false positives."""
+    platforms: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")], Otherwise] = {}
+    """The platforms that find something else here, and why."""
 
     @property
     def begin(self) -> float:
@@ -180,11 +202,17 @@ def _cross_references(scenarios: list[Scenario], document: Document) -> list[Dia
                     add("`until` must come after `from`", None, index, part, number, "until")
                 if item.from_ >= scenario.span:
                     add("`from` lies after the end of the scenario", None, index, part, number, "from")
-        for part in ("hit", "miss"):
-            for number, expected in enumerate(getattr(scenario, part)):
-                computer = expected.get("Computer")
+        expectations: list[tuple[tuple[str, ...], list[Expectation]]] = [
+            (("hit",), scenario.hit),
+            (("miss",), scenario.miss),
+        ]
+        for name, other in scenario.platforms.items():
+            expectations += [(("platforms", name, part), getattr(other, part) or []) for part in ("hit", "miss")]
+        for path, expected in expectations:
+            for number, one in enumerate(expected):
+                computer = one.get("Computer")
                 if computer is not None and str(computer).lower() not in folded:
-                    add(f"no host is called {computer}", hosts, index, part, number, "Computer")
+                    add(f"no host is called {computer}", hosts, index, *path, number, "Computer")
         if not scenario.hit and not scenario.miss:
             add(f"{scenario.name} expects nothing", "name a tuple under `hit` or `miss`", index)
     return findings

@@ -73,6 +73,7 @@ class CompiledQuery:
             self._interval = _interval(steps[0])
             steps = steps[1:]
         self._pipeline = _Pipeline(context, steps)
+        self._sifted: frozenset[str] = frozenset()
 
     def run(self, rows: Iterable[Mapping[str, object]], *, now: float | None = None) -> Result:
         """The result over rows; see `run_cql`."""
@@ -81,8 +82,35 @@ class CompiledQuery:
         events: Iterable[Mapping[str, Value]] = (event(row) for row in rows)
         if self._interval is not None:
             events = _within(context, events, *self._interval(context.now * 1000))
-        found = self._pipeline.run(events)
-        return Result(found, context.incomplete, tuple(context.warnings), frozenset(context.met | context.compiled))
+        return self._result(self._pipeline.run(events))
+
+    def sift(self, rows: Iterable[Mapping[str, object]]) -> list[Row | None]:
+        """Each row as it comes to the first aggregate, or to the end; None where it does not get there.
+
+        With `gather` a query is run on many selections of the same rows while it looks at each of them once. Raises
+        ValueError for a query that names its own interval.
+        """
+        if self._interval is not None:
+            raise ValueError("the query names its own interval")
+        context = self.context
+        context.reset(time.time())
+        found: list[Row | None] = []
+        for row in rows:
+            context.event = event(row)
+            found.append(self._pipeline.passed(context.event))
+        self._sifted = frozenset(context.met)
+        return found
+
+    def gather(self, rows: Iterable[Row]) -> Result:
+        """The result over some of the rows that `sift` has let through; the rest as `run`."""
+        self.context.reset(time.time())
+        found = self._pipeline.gather(rows)
+        self.context.met |= self._sifted
+        return self._result(found)
+
+    def _result(self, rows: list[Row]) -> Result:
+        context = self.context
+        return Result(rows, context.incomplete, tuple(context.warnings), frozenset(context.met | context.compiled))
 
 
 # The time interval
@@ -171,9 +199,19 @@ class _Pipeline:
             passed = self.passed(row)
             if passed is not None:
                 keep(passed)
-        if aggregate is None or self.rest is None:
-            return found
-        return self.rest.run(aggregate.rows(), original=False)
+        return found if aggregate is None else self._finished(aggregate)
+
+    def gather(self, passed: Iterable[Row]) -> list[Row]:
+        """The rows of the result over rows that have `passed`."""
+        aggregate = self.aggregate() if self.aggregate else None
+        if aggregate is None:
+            return [dict(row) for row in passed]
+        for row in passed:
+            aggregate.add(row)
+        return self._finished(aggregate)
+
+    def _finished(self, aggregate: Aggregate) -> list[Row]:
+        return self.rest.run(aggregate.rows(), original=False) if self.rest is not None else []
 
 
 class _Composite:
