@@ -110,7 +110,13 @@ class CompiledQuery:
 
     def _result(self, rows: list[Row]) -> Result:
         context = self.context
-        return Result(rows, context.incomplete, tuple(context.warnings), frozenset(context.met | context.compiled))
+        # Rows that no step changed are still the caller's own.
+        return Result(
+            [dict(row) for row in rows],
+            context.incomplete,
+            tuple(context.warnings),
+            frozenset(context.met | context.compiled),
+        )
 
 
 # The time interval
@@ -205,7 +211,7 @@ class _Pipeline:
         """The rows of the result over rows that have `passed`."""
         aggregate = self.aggregate() if self.aggregate else None
         if aggregate is None:
-            return [dict(row) for row in passed]
+            return list(passed)
         for row in passed:
             aggregate.add(row)
         return self._finished(aggregate)
