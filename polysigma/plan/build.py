@@ -217,8 +217,6 @@ class _Builder:
         (name, width), *_ = model.bucket.items()
         if self.keys is not None:
             raise fault("bucket-order", "rows have no time of their own after a group", at, "put the bucket first")
-        if any(isinstance(step, Bucket) for step in self.steps):
-            raise fault("bucket-order", "a plan has one bucket", at, "group by the first one, and then by less")
         self.new_name(name, at, within=self.columns)
         seconds = parse_duration(width)
         assert seconds is not None

@@ -15,6 +15,7 @@ TEXT = frozenset({Type.TEXT})
 TEXT_LIKE = frozenset({Type.TEXT, Type.ADDRESS})
 COMPARABLE = frozenset(Type) - {Type.LIST}
 BOOLEAN = frozenset({Type.BOOLEAN})
+TIME = frozenset({Type.TIME})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ FUNCTIONS: dict[str, Function] = {
         Function("length", (TEXT,), Type.INTEGER, "number of characters"),
         Function("digit_ratio", (TEXT,), Type.REAL, "share of characters that are digits 0 to 9; missing for no text"),
         Function("labels", (TEXT, NUMBER), Type.TEXT, "the last n labels of a domain name"),
+        Function("seconds_between", (TIME, TIME), Type.REAL, "from the second time to the first; written a - b"),
         # The following describe how a platform writes things down; claims use them, rules seldom need to.
         Function("address", (TEXT_LIKE,), Type.ADDRESS, "canonical spelling; ::ffff:a.b.c.d is a.b.c.d"),
         Function("base_name", (TEXT,), Type.TEXT, "what follows the last / or \\ of a path"),

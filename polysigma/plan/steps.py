@@ -176,6 +176,11 @@ class Plan:
 _COUNTING = frozenset({"count", "count_if", "sum", "avg", "stdev", "median", "percentile"})
 
 
+def widest_bucket(steps: tuple[Step, ...]) -> int | None:
+    """The width in seconds of the widest bucket: windows begin and end on its edges. None where there is no bucket."""
+    return max((step.seconds for step in steps if isinstance(step, Bucket)), default=None)
+
+
 def counts_rows(steps: tuple[Step, ...]) -> bool:
     """Whether the result depends on how many rows an event leaves (so that caps and deduplication change it).
 

@@ -106,6 +106,9 @@ def infer(expression: Expression, scope: Scope) -> Typed:
             raise fault("type-mismatch", "a list can stand after `in` only", at, "x in (1, 2)")
         case Arithmetic(operator=operator, left=left, right=right):
             first, second = infer(left, scope), infer(right, scope)
+            if operator == "-" and first.type is second.type is Type.TIME:
+                between = Call("seconds_between", (first.expression, second.expression), at=at)
+                return Typed(between, Type.REAL)
             for side, typed in ((left, first), (right, second)):
                 if typed.type is None or not typed.type.is_number:
                     message = f"`{operator}` needs numbers, not {_named(typed.type)}"

@@ -184,7 +184,6 @@ def test_a_fault_in_a_measure_is_placed(measure, code, message):
         ("- where: EventTime ▲> 5", "type-mismatch", "a time cannot be compared with an integer"),
         ("- group:\n    by: [▲Bytes]\n    measures:\n        N: count()", "type-mismatch", "cannot be a key"),
         ("- annotate:\n    by: [▲Bytes]\n    measures:\n        N: count()", "type-mismatch", "cannot be a key"),
-        ("- bucket: {H: 1h}\n- bucket: ▲{H2: 1h}", "bucket-order", "one bucket"),
         ("- bucket: ▲{Port: 1h}", "name-taken", "already a column"),
         ("- bucket: ▲{H: 7m}\n- group:\n    by: [H]\n    measures:\n        N: count()", "bucket-edge", "multiple"),
         ("- where: Port > 1\n- ▲where: Port > 2", "no-group", "no step groups"),

@@ -7,6 +7,7 @@ import pytest
 from polysigma.plan.expressions import (
     TRUE,
     And,
+    Call,
     Case,
     Column,
     Comparison,
@@ -16,7 +17,9 @@ from polysigma.plan.expressions import (
     ListLiteral,
     Not,
     TextMatch,
+    walk,
 )
+from polysigma.plan.faults import PlanError
 from polysigma.plan.functions import FUNCTIONS, MEASURES
 from polysigma.plan.parser import parse_expression
 from polysigma.plan.types import Type
@@ -122,3 +125,15 @@ def test_a_hint_names_what_is_most_alike_or_what_there_is():
 def test_every_function_and_measure_says_what_it_means():
     assert all(function.meaning for function in (*FUNCTIONS.values(), *MEASURES.values()))
     assert all(name == entry.name for table in (FUNCTIONS, MEASURES) for name, entry in table.items())
+
+
+def test_a_time_less_a_time_is_seconds_between_them():
+    scope = Scope({"First": Type.TIME, "Last": Type.TIME}, {})
+    typed = infer(parse_expression("(Last - First) / 60"), scope)
+    assert typed.type is Type.REAL
+    assert any(isinstance(node, Call) and node.name == "seconds_between" for node in walk(typed.expression))
+
+
+def test_a_time_and_a_number_do_not_add_up():
+    with pytest.raises(PlanError, match="needs numbers, not a time"):
+        infer(parse_expression("Last - 60"), Scope({"Last": Type.TIME}, {}))

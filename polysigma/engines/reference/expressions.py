@@ -322,6 +322,7 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "labels": _labels,
     "address": canonical_address,
     "base_name": _base_name,
+    "seconds_between": lambda later, earlier: later - earlier,
     "time_from_seconds": float,
     "time_from_milliseconds": lambda milliseconds: milliseconds / 1000,
     "time_from_text": time_from_text,

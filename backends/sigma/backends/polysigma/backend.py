@@ -6,6 +6,7 @@ pySigma rule -> pipeline -> expression -> plan on the platform's columns -> prin
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from sigma.conversion.base import TextQueryBackend
@@ -103,7 +104,8 @@ class PolysigmaBackend(TextQueryBackend):
 
     def convert_condition(self, cond: Any, state: ConversionState) -> Any:
         """The condition as an expression, kept in the state for correlations; text is made when it is finished."""
-        from .sources import column_types
+        from .absent import folded, losses
+        from .sources import column_types, event_filter
 
         if cond is None:
             raise unsupported("the condition is empty: the pipeline dropped all of it")
@@ -115,7 +117,8 @@ class PolysigmaBackend(TextQueryBackend):
 
             return types.get(column, Type.TEXT)
 
-        expression = expression_of(cond, type_of)
+        expression = folded(expression_of(cond, type_of), cond, scope, event_filter(scope.event, types))
+        scope = replace(scope, notes=tuple(dict.fromkeys((*scope.notes, *losses(cond, scope)))))
         kept = cast("dict[str, Any]", state.processing_state)
         kept[_EXPRESSION] = (expression, platform, scope)
         return expression

@@ -348,6 +348,9 @@ class Expressions:
                 return f"tostring({self._json(node)})"
             case "json_integer":
                 return f"tolong({self._json(node)})"
+            case "seconds_between":
+                later, earlier = node.arguments
+                return f"(({self.value(later)} - {self.value(earlier)}) / 1s)"
             case "time_from_seconds":
                 return f"unixtime_seconds_todatetime({self.value(first)})"
             case "time_from_milliseconds":

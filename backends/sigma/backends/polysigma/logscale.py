@@ -29,6 +29,7 @@ from polysigma.plan.steps import (
     Step,
     Take,
     Where,
+    widest_bucket,
 )
 from polysigma.plan.types import Type
 
@@ -37,7 +38,7 @@ from .conditions import unsupported
 from .correlations import RULE_COLUMN
 from .logscale_filters import Filters, field_name, quoted
 from .logscale_values import Values
-from .ordering import closure, cost
+from .ordering import calculated, closure, cost
 from .printer import Job, Printer
 
 if TYPE_CHECKING:
@@ -73,9 +74,9 @@ class LogScalePrinter(Printer):
                     found.append(f"{measure.name} is LogScale's estimate of a distinct count, within 2 %")
                 elif measure.function in {"median", "percentile"}:
                     found.append(f"{measure.name} is LogScale's estimate of a percentile")
-        bucket = next((step for step in plan.steps if isinstance(step, Bucket)), None)
-        if bucket and bucket.seconds not in _BUCKET_FORMATS:
-            width = format_duration(bucket.seconds)
+        widest = widest_bucket(plan.steps)
+        if widest and widest not in _BUCKET_FORMATS:
+            width = format_duration(widest)
             found.append(f"a hunt can end inside a bucket of {width}, which then counts only its part")
         if len(plan.sources) > 1:
             found.append("an event that several of the rules match counts for the first of them only")
@@ -112,8 +113,7 @@ class _Query:
 
     def _interval(self, window: int) -> str:
         """The window in the query; it must stand first. Anchored, so that it ends on a bucket's edge."""
-        bucket = next((step.seconds for step in self.plan.steps if isinstance(step, Bucket)), None)
-        every = bucket or (self.plan.schedule.every if self.plan.schedule else 60)
+        every = widest_bucket(self.plan.steps) or (self.plan.schedule.every if self.plan.schedule else 60)
         anchor = next((unit for size, unit in _ANCHORS if every % size == 0 and window % size == 0), "s")
         return f'setTimeInterval(start="{format_duration(window)}@{anchor}", end="now@{anchor}", timezone="UTC")'
 
@@ -186,7 +186,8 @@ class _Query:
 
     def _bucket(self, step: Bucket) -> list[str]:
         name, time = field_name(step.name), TIME_COLUMN
-        if step.seconds in _BUCKET_FORMATS:
+        # A time as text reads well and groups as well; what is calculated with has to be a number.
+        if step.seconds in _BUCKET_FORMATS and step.name not in calculated(self.plan.steps):
             return [f'{name} := formatTime("{_BUCKET_FORMATS[step.seconds]}", field={time}, timezone="UTC")']
         width = step.seconds * 1000
         return [f"{name} := {time} / {width}", f"round({name}, how=floor)", f"{name} := {name} * {width}"]

@@ -138,6 +138,11 @@ class Values:
                     if not isinstance(right, Constant) and second not in self.never_zero:
                         divisors.append(second)
                 return f"{first} {operator} {second}"
+            case Call(name="seconds_between", arguments=(later, earlier)):
+                # Times are milliseconds here.
+                return self._operation(
+                    Arithmetic("/", Arithmetic("-", later, earlier), Constant(1000)), before, divisors
+                )
             case Column(name=column):
                 return _read(column)
             case Constant(value=bool() | int() | float() as number):
@@ -163,6 +168,10 @@ class Values:
         match item.name:
             case "coalesce":
                 return self._coalesce(name, item)
+            case "seconds_between":
+                before: list[str] = []
+                text = self._operation(item, before, [])
+                return [*before, f"{target} := {text}"]
             case "time_from_milliseconds":
                 return self.assign(name, first)
             case "time_from_seconds":

@@ -73,3 +73,25 @@ def columns_read(steps: tuple[Step, ...]) -> set[str]:
             case _:
                 assert_never(step)
     return found
+
+
+def calculated(steps: tuple[Step, ...]) -> set[str]:
+    """The columns whose values steps work with; keys of groups, which are only told apart, are left out."""
+    found: set[str] = set()
+    for step in steps:
+        match step:
+            case Group(measures=measures) | Annotate(measures=measures):
+                for measure in measures:
+                    for part in (measure.value, measure.condition):
+                        found |= set(columns(part)) if part is not None else set()
+            case Where(condition=condition):
+                found |= set(columns(condition))
+            case Derive(columns=items):
+                found |= {column for _, expression in items for column in columns(expression)}
+            case Score(cases=cases):
+                found |= {column for _, condition in cases for column in columns(condition)}
+            case Bucket() | Select() | Sort() | Take():
+                pass
+            case _:
+                assert_never(step)
+    return found

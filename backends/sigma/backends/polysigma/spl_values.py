@@ -166,6 +166,9 @@ class Values:
                 return self._labels(first, arguments[1])
             case "base_name":
                 return f'replace({self.text(first)}, {regex_string("^.*[/" + chr(92) * 2 + "]")}, "")'
+            case "seconds_between":
+                later, earlier = (self.text(argument) for argument in arguments)
+                return f"({later}-{earlier})"
             case "time_from_seconds":
                 return self.text(first)
             case "time_from_milliseconds":

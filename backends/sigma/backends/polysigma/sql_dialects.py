@@ -60,6 +60,15 @@ class Dialect(ABC):
         """A timestamp (UTC) from ISO 8601 text, with a blank or a T; it is UTC where it has no offset."""
 
     @abstractmethod
+    def microseconds(self, time: exp.Expr) -> exp.Expr:
+        """Microseconds since 1970."""
+
+    def seconds_between(self, later: exp.Expr, earlier: exp.Expr) -> exp.Expr:
+        """The seconds from one time to a later one, with their fraction."""
+        difference = exp.Sub(this=self.microseconds(later), expression=self.microseconds(earlier))
+        return exp.Div(this=exp.cast(exp.paren(difference), "DOUBLE"), expression=exp.convert(1_000_000))
+
+    @abstractmethod
     def floor(self, time: exp.Expr, seconds: int) -> exp.Expr:
         """The start of the bucket of a time, aligned to 1970."""
 
@@ -157,11 +166,16 @@ class DuckDb(Dialect):
         plain = try_cast(text.copy(), "TIMESTAMP")
         return exp.case().when(offset, shifted).else_(plain)
 
+    def microseconds(self, time: exp.Expr) -> exp.Expr:
+        return call("EPOCH_US", time)
+
     def floor(self, time: exp.Expr, seconds: int) -> exp.Expr:
         width = exp.convert(seconds * 1_000_000)
         return call(
             "MAKE_TIMESTAMP",
-            exp.Mul(this=exp.paren(exp.IntDiv(this=call("EPOCH_US", time), expression=width)), expression=width.copy()),
+            exp.Mul(
+                this=exp.paren(exp.IntDiv(this=self.microseconds(time), expression=width)), expression=width.copy()
+            ),
         )
 
     def now(self) -> exp.Expr:
@@ -205,12 +219,15 @@ class Spark(Dialect):
     def from_text(self, text: exp.Expr) -> exp.Expr:
         return try_cast(text, "TIMESTAMPTZ")
 
+    def microseconds(self, time: exp.Expr) -> exp.Expr:
+        return call("UNIX_MICROS", time)
+
     def floor(self, time: exp.Expr, seconds: int) -> exp.Expr:
         width = exp.convert(seconds * 1_000_000)
         return call(
             "TIMESTAMP_MICROS",
             exp.Mul(
-                this=exp.paren(exp.IntDiv(this=call("UNIX_MICROS", time), expression=width)), expression=width.copy()
+                this=exp.paren(exp.IntDiv(this=self.microseconds(time), expression=width)), expression=width.copy()
             ),
         )
 

@@ -29,6 +29,7 @@ from polysigma.plan.steps import (
     Step,
     Take,
     Where,
+    widest_bucket,
 )
 from polysigma.plan.types import Type
 
@@ -224,8 +225,7 @@ class _Query:
         if self.job.form != "hunt":
             return []
         assert self.plan.window is not None
-        bucket = next((step.seconds for step in self.plan.steps if isinstance(step, Bucket)), None)
-        edge = bucket or (self.plan.schedule.every if self.plan.schedule else 60)
+        edge = widest_bucket(self.plan.steps) or (self.plan.schedule.every if self.plan.schedule else 60)
         end = self.dialect.floor(self.dialect.now(), edge)
         start = exp.Sub(
             this=end.copy(), expression=exp.Interval(this=exp.convert(str(self.plan.window)), unit=exp.var("SECOND"))
