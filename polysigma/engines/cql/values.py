@@ -42,7 +42,8 @@ def number(value: Value | None) -> int | float | None:
     """The number that a value spells, or None.
 
     "A number is a field that contains only an integer or a real number, with no grouping"; scientific notation is one
-    (library.humio.com/data-analysis/functions-format.html, Numbers).
+    (library.humio.com/data-analysis/functions-format.html, Numbers). Whether blanks around it matter is not said; here
+    they make it a text.
     """
     if value is None or not isinstance(value, str):
         return value

@@ -6,9 +6,10 @@ Texts hold what languages trip over: quotes, backslashes, slashes, stars, questi
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
-from hypothesis import HealthCheck, assume, given, reject, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from sigma.exceptions import SigmaFeatureNotSupportedByBackendError
 
@@ -36,6 +37,9 @@ from polysigma.plan.steps import Plan, Source
 from polysigma.plan.types import Type
 from sigma.backends.polysigma.logscale import LogScalePrinter
 from sigma.backends.polysigma.printer import Job
+
+# Python warns of `[[]`, which means in RE2 what it means in Python.
+pytestmark = pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")
 
 TYPES = {
     "Id": Type.TEXT,
@@ -257,32 +261,58 @@ ROWS = st.lists(
 )
 
 
-def printed(condition):
-    """The query, or None for what the printer refuses."""
+SPACED_NUMBER = re.compile(r"\s+[+-]?[\d.]+\s*|[+-]?[\d.]+\s+")
+
+
+def agree(condition, rows, unsure):
+    """Compares the engine on the printed query with the oracle; `unsure` is called where they need not agree."""
     plan = Plan("rule", "Rule", (Source("rule", condition, types=TYPES),), (), None)
     try:
-        return plan, LogScalePrinter().print(Job(plan, (), "hunt", "@timestamp"))
+        query = LogScalePrinter().print(Job(plan, (), "hunt", "@timestamp"))
     except SigmaFeatureNotSupportedByBackendError:
-        return reject()
-
-
-def agree(condition, rows):
-    plan, query = printed(condition)
+        unsure()
     rows = [{**row, "Id": str(number)} for number, row in enumerate(rows)]
+    if any(isinstance(value, str) and SPACED_NUMBER.fullmatch(value) for row in rows for value in row.values()):
+        unsure()  # whether blanks around a number matter is nowhere said
     try:
         wanted = [row["Id"] for row in evaluate(plan, rows)]
     except TypeError:  # the oracle does not guess where kinds meet that typing keeps apart
-        reject()
+        unsure()
     result = run_cql(query, rows)
-    # Texts that spell the same number are one to LogScale's `=`, perhaps: the engine says when that decides.
-    assume("equals-numeric" not in result.assumptions and "in-numeric" not in result.assumptions)
+    if result.assumptions & {"equals-numeric", "in-numeric"}:
+        unsure()  # texts that spell the same number are one to LogScale's `=`, perhaps
     assert [row["Id"] for row in result.rows] == wanted, query
+
+
+IMAGE, PORT, BYTES = Column("Image"), Column("Port"), Column("Bytes")
+LABELS = Call("labels", (IMAGE, Constant(2)))
+DIFFERED = [
+    # What the printer once said otherwise than the oracle: a missing value that is an empty text, mostly.
+    (Comparison("=", IMAGE, IMAGE), {"Image": ""}),
+    (Comparison("=", PORT, BYTES), {"Port": "", "Bytes": ""}),
+    (Comparison("!=", IMAGE, Column("odd name")), {"Image": "a", "odd name": ""}),
+    (Comparison("!=", PORT, Constant(2)), {"Port": ""}),
+    (Exists(Column("Flag")), {"Flag": ""}),
+    (Regex(IMAGE, "^(?!a)"), {"Image": ""}),
+    (Regex(IMAGE, ""), {"Image": ""}),
+    (Comparison("=", Call("length", (IMAGE,)), Constant(0)), {"Image": ""}),
+    (Comparison("=", Call("digit_ratio", (IMAGE,)), Constant(0)), {"Image": ""}),
+    (Comparison("=", Case(((Exists(IMAGE), Constant(1e20)),), Constant(0)), Constant(1e20)), {"Image": "a"}),
+    (TextMatch(Call("base_name", (IMAGE,)), (Wildcard.ONE,)), {"Image": "a\n//"}),
+    (TextMatch(LABELS, ("b.c",)), {"Image": "a.b.c."}),
+]
+
+
+@pytest.mark.parametrize(("condition", "row"), DIFFERED)
+def test_what_once_differed_agrees(condition, row):
+    agree(condition, [row], pytest.fail)
+    agree(Not(condition), [row], pytest.fail)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(CONDITIONS, ROWS)
 def test_a_printed_condition_finds_the_rows_that_the_oracle_finds(condition, rows):
-    agree(condition, rows)
+    agree(condition, rows, reject)
 
 
 @pytest.mark.slow
@@ -293,4 +323,4 @@ def test_a_printed_condition_finds_the_rows_that_the_oracle_finds(condition, row
 )
 @given(CONDITIONS, ROWS)
 def test_thousands_of_printed_conditions_find_the_rows_that_the_oracle_finds(condition, rows):
-    agree(condition, rows)
+    agree(condition, rows, reject)
