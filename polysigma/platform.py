@@ -8,7 +8,7 @@ claim can be held against it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -29,6 +29,10 @@ BACKEND_VARIABLE = "polysigma_backend"
 A backend that does not say so is given rules that need neither: the event filter is added to the condition, and a
 derived column gives way to the recorded columns that it is made of, or the rule is refused.
 """
+
+ABSENT_PREFIX = "polysigma absent: "
+"""What stands before the name of a Sigma field that the platform's events never hold, in a condition on its way to a
+backend of ours: the test on it has one outcome for every event, which the backend puts in its place."""
 
 COUNTING_VARIABLE = "polysigma_counting"
 """The variable by which a backend asks for the claims that hold where events are counted (`Counting`)."""
@@ -100,6 +104,11 @@ class FieldClaim(_Claim):
     inside: Inside | None = None
     """The value stands inside the text of a column."""
     refused: RefusalCode | None = None
+    absent: bool = False
+    """A test that the platform cannot answer is what Sigma makes of a test on an event without the field: false, and
+    true where it asks for the field's absence. With `refused` this goes for every test, as no event holds the field;
+    else for the values that cannot be translated. A rule is refused only where that leaves nothing of it; else it
+    declares what it loses. Backends of others get the refusal."""
     form: Literal["nt_path", "base_name", "decimal", "own_id"] | None = None
     """How the column writes the value: a path with the device instead of the drive (`nt_path`), the last part of a path
     (`base_name`), a number in decimal that Sigma writes as 0x... (`decimal`), or an identifier of the platform's own,
@@ -281,6 +290,18 @@ class DerivedColumn(_Claim):
 
 
 @dataclass(frozen=True, slots=True)
+class Absence:
+    """Why tests of a field, or for some values of it, are made as if no event held it."""
+
+    field: str
+    code: str
+    reason: str
+    hint: str | None
+    values: bool
+    """Whether it is about some values only."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """The claims that hold for one rule: its category's, with the variants that fit it.
 
@@ -299,6 +320,8 @@ class Scope:
     count_loss: Loss | None
     used: frozenset[str] = frozenset()
     notes: tuple[Loss, ...] = ()
+    absences: Mapping[str, Absence] = field(default_factory=dict)
+    """By the name, with ABSENT_PREFIX, under which a condition has such a test."""
     counting: Counting | None = None
     """How a rule that counts would read these events."""
     weight: str | None = None

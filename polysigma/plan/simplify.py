@@ -6,6 +6,8 @@ Every rule here keeps the meaning exactly, missing values included.
 from __future__ import annotations
 
 from polysigma.plan.expressions import (
+    FALSE,
+    TRUE,
     And,
     Comparison,
     Constant,
@@ -24,12 +26,19 @@ from polysigma.plan.expressions import (
 
 
 def simplify(expression: Expression) -> Expression:
-    """The expression with equalities on one column merged into `in`, networks into one test, nesting flattened."""
+    """The expression without truth values inside of it, equalities on one column merged into `in`, networks into one
+    test, nesting flattened."""
     return rewrite(expression, _simpler)
 
 
 def _simpler(node: Expression) -> Expression:
     match node:
+        case Or(items=items) if any(_is(item, value=True) for item in items):
+            return TRUE
+        case And(items=items) if any(_is(item, value=False) for item in items):
+            return FALSE
+        case Not(item=Constant(value=bool() as value)):
+            return FALSE if value else TRUE
         case Or(items=items):
             return _merge_choices(disjunction(*items))
         case And(items=items):
@@ -38,6 +47,11 @@ def _simpler(node: Expression) -> Expression:
             return item
         case _:
             return node
+
+
+def _is(node: Expression, *, value: bool) -> bool:
+    """Whether it is this truth value; 1 is a number and equals True all the same."""
+    return isinstance(node, Constant) and node.value is value
 
 
 def _merge_choices(node: Expression) -> Expression:

@@ -46,10 +46,11 @@ def shown(node: Any) -> str:
             return repr(node)
 
 
-def applied(name: str, given: SigmaRule) -> tuple[str, Scope]:
-    """The condition that a pipeline makes of a rule for a backend of ours, and its scope."""
+def applied(name: str, given: SigmaRule, *, ours: bool = True) -> tuple[str, Scope]:
+    """The condition that a pipeline makes of a rule, by default for a backend of ours, and its scope."""
     pipeline = pipelines[name]()
-    pipeline.vars[BACKEND_VARIABLE] = True
+    if ours:
+        pipeline.vars[BACKEND_VARIABLE] = True
     pipeline.apply(given)
     return shown(given.detection.parsed_condition[0].parsed), pipeline.state[SCOPE_STATE]
 
@@ -58,9 +59,11 @@ def made(name: str, category: str, detection: dict[str, Any], product: str | Non
     return applied(name, rule(category, product=product, selection=detection))[0]
 
 
-def refused(name: str, category: str, detection: dict[str, Any], product: str | None = "windows") -> str:
+def refused(
+    name: str, category: str, detection: dict[str, Any], product: str | None = "windows", *, ours: bool = True
+) -> str:
     with pytest.raises(PlatformRefusalError) as caught:
-        made(name, category, detection, product)
+        applied(name, rule(category, product=product, selection=detection), ours=ours)
     assert isinstance(caught.value, SigmaError)
     assert isinstance(caught.value.args[0], str)
     assert f"({caught.value.code})" in str(caught.value)
@@ -216,7 +219,7 @@ def test_a_logon_id_is_decimal_on_falcon():
         "(AuthenticationId=999 or AuthenticationId=0)"
     )
     assert "(not-comparable)" in refused("falcon", "process_creation", {"LogonId": "null"})
-    assert "(not-recorded)" in refused("falcon", "process_creation", {"LogonId": 0}, product="linux")
+    assert "(not-recorded)" in refused("falcon", "process_creation", {"LogonId": 0}, product="linux", ours=False)
 
 
 def test_an_identifier_of_the_platform_equals_no_value_of_a_rule():
@@ -245,7 +248,7 @@ def test_hashes_that_must_all_hold_stay_so():
 
 def test_a_hash_that_is_not_recorded_is_refused_even_beside_others():
     detection = {"Hashes|contains": [f"MD5={MD5}", f"IMPHASH={MD5}"]}
-    assert "imphash (not-recorded)" in refused("falcon", "process_creation", detection)
+    assert "imphash (not-recorded)" in refused("falcon", "process_creation", detection, ours=False)
 
 
 @pytest.mark.parametrize("value", [f"MD5={MD5[:-2]}", MD5, "SHA256=", "MD5=xyz", f"MD5={MD5},SHA256={SHA256}"])
@@ -285,7 +288,7 @@ def test_paths_of_linux_and_macos_have_no_device():
 
 def test_a_regular_expression_on_a_path_is_refused():
     assert "(not-comparable)" in refused("falcon", "process_creation", {"Image|re": "[a-z]:\\\\"})
-    assert "(path-not-recorded)" in refused("falcon", "process_creation", {"ParentImage|re": "cmd"})
+    assert "(path-not-recorded)" in refused("falcon", "process_creation", {"ParentImage|re": "cmd"}, ours=False)
 
 
 def test_a_parent_is_known_by_its_file_name():
@@ -299,7 +302,7 @@ def test_a_parent_is_known_by_its_file_name():
 def test_a_folder_of_the_parent_is_refused_also_under_not(condition):
     given = rule("process_creation", condition, selection={"ParentImage|contains": "\\Temp\\"})
     with pytest.raises(PlatformRefusalError, match="path-not-recorded") as caught:
-        applied("falcon", given)
+        applied("falcon", given, ours=False)
     assert caught.value.field == "ParentImage"
 
 
@@ -315,7 +318,7 @@ def test_a_missing_value_is_a_missing_column():
 
 
 def test_an_unverified_field_is_refused_with_what_would_be_right():
-    message = refused("falcon", "process_creation", {"OriginalFileName": "Cmd.Exe"})
+    message = refused("falcon", "process_creation", {"OriginalFileName": "Cmd.Exe"}, ours=False)
     assert "falcon cannot answer the field OriginalFileName (unverified)" in message
     assert "use instead: Image" in message
 
@@ -324,7 +327,7 @@ def test_a_refusal_is_one_line_whatever_the_title_holds():
     given = rule("process_creation", selection={"ParentCommandLine": "x"})
     given.title = "A\ntitle\rof // several */ lines"
     with pytest.raises(PlatformRefusalError) as caught:
-        applied("falcon", given)
+        applied("falcon", given, ours=False)
     assert len(str(caught.value).splitlines()) == 1
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sigma.exceptions import SigmaRuleLocation
     from sigma.rule import SigmaRule
 
-    from polysigma.platform import Event, FieldClaim, Loss, Platform, Scope
+    from polysigma.platform import Absence, Event, FieldClaim, Loss, Platform, Scope
 
 _HASH_LENGTHS = {"MD5": 32, "SHA1": 40, "SHA256": 64, "IMPHASH": 32}
 _NO_DRIVE = "the platform records the volume's device, not its drive letter: a path on one drive is met on any drive"
@@ -39,7 +39,8 @@ _NO_DRIVE = "the platform records the volume's device, not its drive letter: a p
 class ItemTranslator:
     """Translates the detection items of one rule.
 
-    `used` gathers the Sigma fields that it meets, `notes` the losses that their values bring.
+    `used` gathers the Sigma fields that it meets, `notes` the losses that their values bring, `absences` why tests are
+    made as if no event held a field.
     """
 
     def __init__(
@@ -51,28 +52,60 @@ class ItemTranslator:
         self.derives = derives
         self.used: set[str] = set()
         self.notes: list[Loss] = []
+        self.absences: dict[str, Absence] = {}
 
     def translate(self, item: SigmaDetectionItem) -> SigmaDetectionItem | SigmaDetection:
         """What stands for `item` on the platform. Raises PlatformRefusalError where nothing can."""
         name = item.field
         assert name is not None
+        claim = self.scope.fields.get(name)
+        if self.derives and claim is not None and claim.absent and claim.refused:
+            return self._without_field(item, name, claim)
         claim = self._claim(name)
         self.used.add(name)
-        if claim.choices is not None:
-            choices = claim.choices
-            return _joined(item, [_Group(self._chosen(name, choices, value), all_of=True) for value in item.value])
-        if claim.hashes is not None:
-            hashes = claim.hashes
-            return _joined(item, [_Group(self._hash(name, hashes, value), all_of=True) for value in item.value])
-        columns = self.columns(name, claim)
-        values = [translated for value in item.value for translated in self._value(name, claim, value)]
-        if len(columns) > 1:
-            return _joined(
-                item, [_Group([(column, [value]) for column in columns], _missing(value)) for value in values]
-            )
-        item.field, item.value = columns[0], _distinct(values)
+        groups = [self._group(name, claim, value) for value in item.value]
+        columns = {column for group in groups for column, _ in group.tests}
+        whole = claim.choices is None and claim.hashes is None and all(len(group.tests) == 1 for group in groups)
+        if len(columns) != 1 or not whole or any(len(group.tests[0][1]) > 1 for group in groups):
+            return _joined(item, groups)
+        (item.field,) = columns
+        item.value = _distinct([value for group in groups for value in group.tests[0][1]])
         item.disable_conversion_to_plain()
         return item
+
+    def _group(self, name: str, claim: FieldClaim, value: SigmaType) -> _Group:
+        """What one value of an item comes to."""
+        try:
+            if claim.choices is not None:
+                return _Group(self._chosen(name, claim.choices, value), all_of=True)
+            if claim.hashes is not None:
+                return _Group(self._hash(name, claim.hashes, value), all_of=True)
+            columns, values = self.columns(name, claim), self._value(name, claim, value)
+        except PlatformRefusalError as error:
+            if not (claim.absent and self.derives and error.code in {"not-recorded", "path-not-recorded"}):
+                raise
+            key = self._absence(absence_of(name, error.code, error.reason, error.hint, values=True))
+            return _Group([(key, [value])], all_of=True)
+        return _Group([(column, values) for column in columns], all_of=_missing(value))
+
+    def _without_field(self, item: SigmaDetectionItem, name: str, claim: FieldClaim) -> SigmaDetectionItem:
+        """The item under a name by which the backend knows that no event holds the field. It is never dropped: an
+        empty condition, or a `not` without its item, would mean something else."""
+        self.used.add(name)
+        item.field = self._absence(absence_of(name, str(claim.refused), str(claim.reason), claim.hint, values=False))
+        item.disable_conversion_to_plain()
+        return item
+
+    def _absence(self, absence: Absence) -> str:
+        """The name under which the backend finds the reason."""
+        from polysigma.platform import ABSENT_PREFIX
+
+        for key, known in self.absences.items():
+            if known == absence:
+                return key
+        key = f"{ABSENT_PREFIX}{absence.field} {len(self.absences)}"
+        self.absences[key] = absence
+        return key
 
     def columns(self, name: str, claim: FieldClaim) -> tuple[str, ...]:
         """The columns that hold a field, at most one of them at a time. Raises PlatformRefusalError for none."""
@@ -215,6 +248,13 @@ class ItemTranslator:
         if not re.fullmatch(r"[0-9A-Fa-f]+", text) or len(text) != length:
             self._bad_value(name, value, f"it stands inside another column, after {prefix}", "a value of full length")
         return SigmaString(f"*{prefix}{text}*")
+
+
+def absence_of(field: str, code: str, reason: str, hint: str | None, *, values: bool) -> Absence:
+    """An Absence; the class is imported late, as pydantic comes with it."""
+    from polysigma.platform import Absence
+
+    return Absence(field, code, reason, hint, values)
 
 
 _Test = tuple[str, list[SigmaType]]

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 class PlatformRefusalError(SigmaTransformationError):
     """A rule that a platform cannot answer. `code` is one of `polysigma.platform.RefusalCode`."""
 
-    def __init__(self, message: str, *, code: str, field: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, code: str, field: str | None = None, reason: str = "", hint: str | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.field = field
+        self.reason = reason or message
+        self.hint = hint
 
     @classmethod
     def of(  # noqa: PLR0913 - each is a part of the message
@@ -33,4 +37,5 @@ class PlatformRefusalError(SigmaTransformationError):
         """The error for `rule`: what is refused, its code, the reason and what would be right."""
         name = " ".join((rule.title or rule.name or str(rule.id or "without a title")).split())
         message = f'rule "{name}": {what} ({code}): {reason}'
-        return cls(f"{message}; use instead: {hint}" if hint else message, code=str(code), field=field)
+        full = f"{message}; use instead: {hint}" if hint else message
+        return cls(full, code=str(code), field=field, reason=reason, hint=hint)

@@ -73,7 +73,10 @@ class ClaimsTransformation(FieldMappingTransformationBase):
         self._translator = ItemTranslator(self.platform, scope, rule, derives=self._backend_derives)
         super().apply(rule)
         scope = dataclasses.replace(
-            scope, used=frozenset(self._translator.used), notes=tuple(dict.fromkeys(self._translator.notes))
+            scope,
+            used=frozenset(self._translator.used),
+            notes=tuple(dict.fromkeys(self._translator.notes)),
+            absences=self._translator.absences,
         )
         vars(rule)[_SCOPE_ATTRIBUTE] = scope
         if self._pipeline is not None:
