@@ -383,12 +383,12 @@ class Platform(_Claim):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         for name, category in self.categories.items():
-            for field, claim in category.claims:
+            for sigma, claim in category.claims:
                 if claim.derived and claim.derived not in self.derived:
-                    raise ValueError(f"{name}: {field} names the derived column {claim.derived}, which is not declared")
+                    raise ValueError(f"{name}: {sigma} names the derived column {claim.derived}, which is not declared")
                 for part in (claim.hashes or {}).values():
                     if part not in category.fields:
-                        raise ValueError(f"{name}: {field} refers to the field {part}, about which nothing is claimed")
+                        raise ValueError(f"{name}: {sigma} refers to the field {part}, about which nothing is claimed")
         return self
 
     def category_for(self, logsource: Logsource) -> CategoryClaim | None:

@@ -24,7 +24,7 @@ class PlatformRefusalError(SigmaTransformationError):
         self.hint = hint
 
     @classmethod
-    def of(  # noqa: PLR0913 - each is a part of the message
+    def of(
         cls,
         rule: SigmaRule | SigmaCorrelationRule,
         what: str,
