@@ -25,9 +25,14 @@ def check(
 
     YAML, Sigma, the `polysigma` map with its expressions, the superset property, ids and names that must be unique
     (also against the package's own rules), references, and the query of every platform: its columns must be known to
-    the platform's schema, and CQL must pass the linter. A platform that cannot say a rule is no finding.
+    the platform's schema, and CQL must pass the linter. A platform that cannot say a rule is no finding. What stands
+    beside a rule is checked with it: its guide, its hunts and atomic tests, and the lock on what it means.
     """
+    from polysigma.guide import check_beside
+
     files, findings = read_rules(references)
+    files, beside = check_beside(files)
+    findings += beside
     findings += _maps(files)
     findings += _identities(files)
     if files:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from polysigma.guide.atomics import Atomic, AtomicFile
-from polysigma.guide.checks import check_guides
+from polysigma.guide.checks import check_beside, check_guides
 from polysigma.guide.exclusions import as_filter
 from polysigma.guide.files import Package, hunts, packages, read_guide, read_package
 from polysigma.guide.model import Guide, json_schema
@@ -17,6 +17,7 @@ __all__ = [
     "Guide",
     "Package",
     "as_filter",
+    "check_beside",
     "check_guides",
     "hunts",
     "json_schema",

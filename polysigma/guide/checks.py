@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from polysigma.catalog import packaged_names
+from polysigma.catalog import packaged_names, read_rules
 from polysigma.guide import checks_atomics, checks_attack, checks_platforms, checks_text
 from polysigma.guide.checks_parameters import check_parameters, columns_of_hit
 from polysigma.guide.exclusions import check_exclusions
-from polysigma.guide.files import HUNTS, packages
+from polysigma.guide.files import HUNTS, hunts, packages
 from polysigma.guide.lock import check_lock
 from polysigma.plan.typing import near
 
@@ -45,6 +45,13 @@ def check_guides(files: list[RuleFile]) -> list[Diagnostic]:
         )
     findings += checks_text.check_shared(found)
     return findings
+
+
+def check_beside(files: list[RuleFile]) -> tuple[list[RuleFile], list[Diagnostic]]:
+    """The rules with the hunts that belong to them, and every finding about what stands beside them."""
+    known = {file.path.resolve() for file in files}
+    more, findings = read_rules(str(path) for path in hunts(files) if path.resolve() not in known)
+    return [*files, *more], [*findings, *check_guides(files)]
 
 
 def _identity(package: Package) -> Iterator[Diagnostic]:

@@ -44,14 +44,21 @@ def check_atomics(package: Package) -> Iterator[Diagnostic]:
 def excluded_networks(package: Package) -> Iterator[Network]:
     """The networks of destinations that the base rules leave out: selections that their condition negates."""
     for rule in base_rules(package):
-        detection: Mapping[str, Any] = rule.get("detection") or {}
+        detection: Mapping[str, Any] = rule["detection"] if isinstance(rule.get("detection"), dict) else {}
         for name in _NEGATED.findall(str(detection.get("condition", ""))):
             selection = detection.get(name)
             for part in selection if isinstance(selection, list) else [selection]:
                 for key, values in part.items() if isinstance(part, dict) else ():
                     if key.partition("|")[0] == "DestinationIp" and "cidr" in key:
-                        for value in values if isinstance(values, list) else [values]:
-                            yield ipaddress.ip_network(str(value), strict=False)
+                        yield from _networks(values if isinstance(values, list) else [values])
+
+
+def _networks(values: list[Any]) -> Iterator[Network]:
+    for value in values:
+        try:
+            yield ipaddress.ip_network(str(value), strict=False)
+        except ValueError:
+            continue  # pySigma says that it is no network
 
 
 def _hit(text: str, networks: list[Network]) -> Iterator[tuple[str, Network]]:

@@ -26,8 +26,13 @@ def base_rules(package: Package) -> list[Mapping[str, Any]]:
     correlation = value.get("correlation")
     if not isinstance(correlation, dict):
         return [value]
-    named = set(correlation.get("rules") or ())
-    return [one for _, one in package.documents if {one.get("name"), one.get("id")} & named and "detection" in one]
+    rules = correlation.get("rules")
+    named = {str(name) for name in rules} if isinstance(rules, list) else set()
+    return [
+        one
+        for _, one in package.documents
+        if {str(one.get("name")), str(one.get("id"))} & named and isinstance(one.get("detection"), dict)
+    ]
 
 
 def as_filter(package: Package, index: int) -> dict[str, Any] | None:
@@ -93,7 +98,8 @@ def _fields(package: Package) -> dict[str, Any]:
     taxonomy = schemas.load("sigma")
     found: dict[str, Any] = {}
     for rule in base_rules(package):
-        category = str((rule.get("logsource") or {}).get("category"))
+        logsource = rule.get("logsource")
+        category = str(logsource.get("category")) if isinstance(logsource, dict) else ""
         if category not in taxonomy.tables:
             return {}
         found |= taxonomy.tables[category]

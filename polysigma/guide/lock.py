@@ -4,16 +4,14 @@ A site that has tuned a rule must learn that the rule changed under it. The hash
 log sources, detections, correlations, parameters' values, steps, schedule; not over titles, descriptions, comments,
 layout, or the order of values in a list of alternatives.
 
-    python -m polysigma.guide.lock rules            adds what is new
-    python -m polysigma.guide.lock rules --again    also overwrites a version that was locked: before a release only
+    python -m polysigma.guide rules            adds what is new
+    python -m polysigma.guide rules --again    also overwrites a version that was locked: before a release only
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
@@ -21,6 +19,7 @@ from polysigma.plan.faults import PlanError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from polysigma.guide.files import Package
 
@@ -103,7 +102,7 @@ def check_lock(package: Package) -> list[Diagnostic]:
         return []
     if locked is None:
         message = f"version {version} is not in {LOCK}"
-        hint = f"python -m polysigma.guide.lock {package.folder.parent}"
+        hint = f"python -m polysigma.guide {package.folder.parent}"
         return list(package.document.error("unlocked-version", message, "version", hint=hint).findings)
     message = f"the rule means something else than when its version {version} was locked"
     hint = "give it a new version and say in `changelog` what changed, then lock it"
@@ -126,23 +125,3 @@ def write_lock(packages: Iterable[Package], path: Path, *, again: bool = False) 
         versions[package.guide.version] = found
     path.write_text(json.dumps(dict(sorted(lock.items())), indent=2) + "\n", encoding="utf-8")
     return findings
-
-
-def main(arguments: list[str]) -> int:
-    """Locks the detections in a folder of rules. Returns the exit code."""
-    from polysigma.catalog import read_rules
-    from polysigma.diagnostics import as_text
-    from polysigma.guide.files import packages
-
-    again = "--again" in arguments
-    root = Path(next((one for one in arguments if not one.startswith("-")), "rules"))
-    files, findings = read_rules([str(root)])
-    found, unread = packages(files)
-    findings += unread or write_lock(found, root / LOCK, again=again)
-    if findings:
-        sys.stderr.write(as_text(findings) + "\n")
-    return 1 if findings else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
