@@ -36,7 +36,7 @@ DETECTION = "botnet_node_beaconing"
 Flow = tuple[str, str, int]
 """A host, an address and a port: what the detection counts by."""
 
-_MEANINGS = {
+MEANINGS = {
     "backup": "nightly backup",
     "browsing": "popular web site",
     "cdn": "streaming",
@@ -148,7 +148,7 @@ def judge(hits: Iterable[Hit], origins: Mapping[Flow, Counter[str]], scenario: S
                 alerts=len(alerts),
                 first=min(hit["window_end"] for hit in alerts),
                 bot=flow in planted,
-                what=describe(planted[flow]) if flow in planted else _MEANINGS.get(kind, kind),
+                what=describe(planted[flow]) if flow in planted else MEANINGS.get(kind, kind),
             )
         )
     return sorted(found, key=lambda one: (not one.bot, one.what, -one.alerts, -one.connections, one.flow))

@@ -56,7 +56,8 @@ def command(folder: Path) -> None:
             Diagnostic("unwritable", f"cannot be made: {error.strerror}", "name another with --folder", str(folder))
         ) from None
     # Where nobody looks at a terminal there is no width to respect but that of a readable text.
-    _Demo(Console(highlight=False, width=None if sys.stdout.isatty() else 100), folder).run()
+    given = sys.stdout.isatty() or "COLUMNS" in os.environ
+    _Demo(Console(highlight=False, width=None if given else 100), folder).run()
 
 
 class _Demo:
