@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
-from polysigma.telemetry import falcon, sysmon
+from polysigma.telemetry import asim, defender, falcon, sysmon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,6 +33,9 @@ RENDERERS: Mapping[str, Renderer] = {
     "sysmon_winlogbeat6": sysmon.winlogbeat6,
     "fdr": falcon.replicated,
     "falcon": falcon.siem,
+    "defender": defender.hunting,
+    "sentinel": defender.workspace,
+    "asim": asim.normalised,
 }
 """How each platform, and each shape of its rows, is rendered."""
 

@@ -8,6 +8,7 @@ pinned (extra `prove`), and what this module relies on is checked when it is fir
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from dataclasses import dataclass, replace
 from functools import cache
@@ -52,6 +53,7 @@ class Database:
         _add_functions(self.connection, self.translator)
         for table in self.schema.tables:
             self._fill(table, list(rows.get(table, ())))
+        self.known = self.translator.engine.schema(self.connection)
 
     def __enter__(self) -> Self:
         return self
@@ -62,7 +64,8 @@ class Database:
     def run(self, text: str) -> list[dict[str, Any]]:
         """The rows that a query gives. Raises PolysigmaError for one that duckdb-kql refuses, with its reason."""
         try:
-            result = self.translator.kql(self.connection, _by_position(text), functions=self._parsers())
+            made = self.translator.to_sql(_by_position(text), schema=self.known, functions=self._parsers())
+            result = self.connection.execute(str(made))
             names = [column[0] for column in result.description]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
         except self.translator.KqlError as error:
@@ -70,19 +73,22 @@ class Database:
 
     def _fill(self, table: str, rows: list[Mapping[str, Any]]) -> None:
         columns = self.schema.tables[table]
-        texts = {name for name, kind in columns.items() if _DUCKDB_TYPES[kind] == "VARCHAR"}
-        listed = ", ".join(f"{quoted(name)} {_DUCKDB_TYPES[kind]}" for name, kind in columns.items())
+        kinds = {name: _DUCKDB_TYPES[kind] for name, kind in columns.items()}
+        listed = ", ".join(f"{quoted(name)} {kind}" for name, kind in kinds.items())
         self.connection.execute(f"CREATE TABLE {quoted(_stored(table))} ({listed})")
-        used = [name for name in columns if any(name in row for row in rows)]
-        if not used:
+        if not rows:
             return
-        target = ", ".join(quoted(name) for name in used)
-        marks = ", ".join("?" for _ in used)
-        insert = f"INSERT INTO {quoted(_stored(table))} ({target}) VALUES ({marks})"  # noqa: S608 (names are quoted)
-        values = [[_value(row.get(name), is_text=name in texts) for name in used] for row in rows]
-        self.connection.executemany(insert, values)
-        for name in texts - set(used):
-            self.connection.execute(f"UPDATE {quoted(_stored(table))} SET {quoted(name)} = ''")  # noqa: S608
+        shape = json.dumps([kinds])
+        known = [{name: row.get(name) for name in columns} for row in rows]
+        made = (
+            f"coalesce(r.{quoted(name)}, '')" if kind == "VARCHAR" else f"r.{quoted(name)}"
+            for name, kind in kinds.items()
+        )
+        self.connection.execute(
+            f"INSERT INTO {quoted(_stored(table))} SELECT {', '.join(made)} FROM "  # noqa: S608 (names are quoted)
+            f"(SELECT unnest(from_json(?, {literal(shape)})) AS r)",
+            [json.dumps(known, default=str)],
+        )
 
     def _parsers(self) -> list[str]:
         """ASIM's parsers: functions over their rows, with the parameters of time that they have."""
@@ -104,12 +110,6 @@ def _by_position(text: str) -> str:
 
 def _stored(table: str) -> str:
     return f"Rows{table}" if table.startswith(PARSER) else table
-
-
-def _value(value: Any, *, is_text: bool) -> Any:
-    if not is_text:
-        return value
-    return "" if value is None else str(value)
 
 
 # What is added to duckdb-kql.
@@ -148,7 +148,11 @@ def _text(argument: str) -> str:
 
 
 _SCALARS = {
-    "format_ipv4": ("concat_ws('.', ({0} >> 24) & 255, ({0} >> 16) & 255, ({0} >> 8) & 255, {0} & 255)", 1),
+    # The argument stands once: duckdb-kql puts the text of its expression wherever a template asks for it.
+    "format_ipv4": (
+        "(SELECT concat_ws('.', (n >> 24) & 255, (n >> 16) & 255, (n >> 8) & 255, n & 255) FROM (SELECT {0} AS n))",
+        1,
+    ),
     "unixtime_seconds_todatetime": ("make_timestamp(CAST(round({0} * 1000000) AS BIGINT))", 1),
     "unixtime_milliseconds_todatetime": ("make_timestamp(CAST({0} * 1000 AS BIGINT))", 1),
     "bin_at": ("time_bucket({1}, {0}, {2})", 3),
@@ -178,6 +182,7 @@ def _translator() -> Any:
     """duckdb-kql with the functions that it lacks. Raises PolysigmaError where it is missing, or not as expected."""
     try:
         import duckdb_kql
+        import duckdb_kql.engine
         from duckdb_kql.translate import functions
     except ImportError:
         hint = "pip install 'polysigma[prove]'"

@@ -10,8 +10,9 @@ import ipaddress
 
 from polysigma.plan.expressions import Expression, InNetwork, Not
 
-from .kql_text import name, quoted
+from .kql_text import name, quoted, verbatim
 
+_LAST_GROUPS, _AS_NUMBER = r".*:(\w+):(\w+)$", r"0x\1\2"
 MAPPED = ipaddress.ip_network("::ffff:0:0/96")
 
 
@@ -22,8 +23,8 @@ def address_columns(column: str, source: str) -> list[tuple[str, str]]:
     spelling it came; those are IPv4 again, by their last two groups. Text that is no address stays, in lower case.
     """
     full = f"{column}Full"
-    groups = f'replace_string(substring({name(full)}, 30), ":", "")'
-    dotted = f'format_ipv4(tolong(strcat("0x", {groups})))'
+    digits = f"replace_regex({name(full)}, {verbatim(_LAST_GROUPS)}, {verbatim(_AS_NUMBER)})"
+    dotted = f"format_ipv4(tolong({digits}))"
     mapped = f'{name(full)} startswith "0000:0000:0000:0000:0000:ffff:"'
     lower = f"tolower({source})"
     return [

@@ -1,0 +1,111 @@
+"""Events as Microsoft Sentinel's normalised view shows them: rows of ASIM's unifying parsers.
+
+They are those of hosts with Sysmon, by what the parsers of Azure/Azure-Sentinel (Parsers/ASim*) make of its events:
+one row an event (EventCount 1). That the direction of a session is told is what the schema asks for; the parser of
+Sysmon did not do so in version 0.0.2.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from polysigma.telemetry.addresses import spelled
+from polysigma.telemetry.defender import TABLE
+from polysigma.telemetry.events import DnsQuery, NetworkConnection, ProcessCreation, base_name
+from polysigma.telemetry.sysmon import utc_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from polysigma.telemetry.events import Event
+
+Row = dict[str, Any]
+
+_COLUMNS = {
+    "Computer": ("Dvc",),
+    "CommandLine": ("TargetProcessCommandLine",),
+    "QueryName": ("DnsQuery",),
+    "SourceIp": ("SrcIpAddr",),
+    "DestinationIp": ("DstIpAddr",),
+    "SourcePort": ("SrcPortNumber",),
+    "DestinationPort": ("DstPortNumber",),
+    "DestinationHostname": ("DstHostname",),
+    "Image": ("SrcProcessName", "DstProcessName", "TargetProcessName"),
+}
+"""Sigma field -> the columns that may hold it, for fields that a scenario may lose on the way."""
+_NUMBERS = frozenset({"SrcPortNumber", "DstPortNumber"})
+
+
+def normalised(events: Iterable[Event]) -> Iterator[Row]:
+    """Rows of `_Im_NetworkSession`, `_Im_Dns` and `_Im_ProcessCreate`."""
+    for event in events:
+        match event:
+            case NetworkConnection():
+                row = _session(event)
+            case DnsQuery():
+                row = _query(event)
+            case ProcessCreation():
+                row = _creation(event)
+        for field, value in event.overrides:
+            for column in _COLUMNS.get(field, ()):
+                if column in row:
+                    row[column] = value
+                    if value is None or (value == "" and column in _NUMBERS):
+                        del row[column]
+        yield row
+
+
+def _common(event: Event, table: str, kind: str) -> Row:
+    return {
+        TABLE: table,
+        "TimeGenerated": f"{utc_text(event.time, 'T')}Z",
+        "EventCount": 1,
+        "EventType": kind,
+        "EventVendor": "Microsoft",
+        "EventProduct": "Sysmon",
+        "Dvc": event.host.name,
+    }
+
+
+def _session(event: NetworkConnection) -> Row:
+    remote = spelled(event.remote_ip, event.spelling, uncompressed=True)
+    here, there = ("Src", "Dst") if event.initiated else ("Dst", "Src")
+    row = _common(event, "_Im_NetworkSession", "EndpointNetworkSession") | {
+        "NetworkDirection": "Outbound" if event.initiated else "Inbound",
+        "NetworkProtocol": event.protocol.upper(),
+        f"{here}IpAddr": event.local_ip,
+        f"{here}PortNumber": event.local_port,
+        f"{there}IpAddr": remote,
+        f"{there}PortNumber": event.remote_port,
+        # Sysmon's parser fills the end that did not open the session.
+        "DstProcessName" if event.initiated else "SrcProcessName": event.process.image,
+        "DstUsername" if event.initiated else "SrcUsername": event.process.user,
+    }
+    if event.remote_name:
+        row[f"{there}Hostname"] = event.remote_name
+    return row
+
+
+def _query(event: DnsQuery) -> Row:
+    return _common(event, "_Im_Dns", "Query") | {
+        "EventSubType": "response",
+        "DnsQuery": event.name,
+        "DnsResponseCode": event.status % 9000,
+        "SrcProcessName": event.process.image,
+        "SrcUsername": event.process.user,
+    }
+
+
+def _creation(event: ProcessCreation) -> Row:
+    process = event.process
+    return _common(event, "_Im_ProcessCreate", "ProcessCreated") | {
+        "TargetProcessName": process.image,
+        "TargetProcessCommandLine": process.command_line,
+        "TargetProcessIntegrityLevel": process.integrity,
+        "TargetProcessFileOriginalName": base_name(process.image),
+        "TargetProcessMD5": process.md5,
+        "TargetProcessSHA256": process.sha256,
+        "TargetUsername": process.user,
+        "ActingProcessName": process.parent_image,
+        "ActingProcessCommandLine": process.parent_command_line,
+    }
