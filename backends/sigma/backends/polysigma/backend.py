@@ -13,6 +13,7 @@ from sigma.conversion.base import TextQueryBackend
 from sigma.conversion.state import ConversionState
 from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaBackendError, SigmaError
+from sigma.rule import SigmaDetection, SigmaDetections
 
 from .conditions import expression_of, unsupported
 from .options import Options, read_options
@@ -34,10 +35,25 @@ _EXPRESSION = "polysigma_expression"
 def _copied(rule: SigmaRule) -> SigmaRule:
     """The rule with parts of its own where pipelines change it, without the correlations that refer to it."""
     copied = copy.copy(rule)
-    copied.detection = copy.deepcopy(rule.detection)
+    detections = {name: _copied_detection(detection) for name, detection in rule.detection.detections.items()}
+    copied.detection = SigmaDetections(detections, list(rule.detection.condition), rule.detection.source)
     copied.logsource = copy.copy(rule.logsource)
     copied.fields = list(rule.fields)
     copied.applied_processing_items = set(rule.applied_processing_items)
+    return copied
+
+
+def _copied_detection(detection: SigmaDetection) -> SigmaDetection:
+    """What pipelines change in place, copied: items, their fields and lists of values. Values they replace."""
+    copied = copy.copy(detection)
+    copied.detection_items = []
+    for item in detection.detection_items:
+        if isinstance(item, SigmaDetection):
+            copied.detection_items.append(_copied_detection(item))
+            continue
+        own = copy.copy(item)
+        own.value, own.applied_processing_items = list(item.value), set(item.applied_processing_items)
+        copied.detection_items.append(own)
     return copied
 
 

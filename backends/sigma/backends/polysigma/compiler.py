@@ -9,14 +9,13 @@ from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaBackendError, SigmaError
 from sigma.rule import SigmaRule
 
-from polysigma.plan.build import build
+from polysigma.plan.build import Built, build
 from polysigma.plan.durations import format_duration
 from polysigma.plan.expressions import Column, Exists, In, InNetwork, TextMatch, conjuncts
 from polysigma.plan.faults import PlanError
 from polysigma.plan.lower import Binding, lower
 from polysigma.plan.metadata import read_metadata
 from polysigma.plan.scope import columns_after
-from polysigma.plan.simplify import simplify
 from polysigma.plan.steps import TIME_COLUMN, Bucket, Plan, Schedule, Step, counts_rows
 from polysigma.plan.types import Type
 from polysigma.platform import FidelityLevel, Loss
@@ -161,8 +160,7 @@ class Compiler:
         settings = self._overrides(rule)
         columns = {**fields, RULE_COLUMN: Type.TEXT} if len(bases) > 1 else fields
         try:
-            metadata = read_metadata(rule.custom_attributes["polysigma"])
-            built = build(metadata, columns, window, settings)
+            built = _built(rule.custom_attributes["polysigma"], columns, window, settings)
         except PlanError as error:
             raise self._refused(rule, error) from None
         return _Correlated(
@@ -268,6 +266,20 @@ class PlanRefusedError(SigmaBackendError):
         self.plan_error = error
 
 
+_BUILT: dict[str, Built] = {}
+"""What became of a map, by its text: `sigma convert` for several platforms reads the same one again and again."""
+
+
+def _built(polysigma: Any, columns: Mapping[str, Type], window: int, settings: Mapping[str, Any]) -> Built:
+    """The steps of a map. Raises PlanError."""
+    key = repr((polysigma, columns, window, settings))
+    if key not in _BUILT:
+        if len(_BUILT) > 1000:
+            _BUILT.clear()
+        _BUILT[key] = build(read_metadata(polysigma), columns, window, settings)
+    return _BUILT[key]
+
+
 def _located(rule: SigmaCorrelationRule, error: PlanError, path: str) -> str | None:
     """pySigma loses positions; on an error the file is read once more, with them."""
     from polysigma.diagnostics import PolysigmaError
@@ -303,7 +315,7 @@ def _always_there(bases: tuple[BaseRule, ...]) -> frozenset[str]:
     for base in bases:
         asked = {
             part.item.name
-            for part in conjuncts(simplify(base.condition))
+            for part in conjuncts(base.condition)
             if isinstance(part, Exists | In | InNetwork | TextMatch) and isinstance(part.item, Column)
         }
         if base.scope.time.always_there:

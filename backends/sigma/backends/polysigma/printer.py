@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 
     from polysigma.plan.steps import Plan
 
+REGISTRY_ROOTS = (
+    (r"\\REGISTRY\\MACHINE\\SYSTEM\\ControlSet[0-9]+", r"HKLM\SYSTEM\CurrentControlSet"),
+    (r"\\REGISTRY\\MACHINE", "HKLM"),
+    (r"\\REGISTRY\\USER", "HKU"),
+)
+"""How keys of the Windows kernel's begin, as patterns that disregard case, and what Sysmon writes for each (its
+documentation, event 12). The first that a key begins with counts."""
+
 Form = Literal["hunt", "rule"]
 """`hunt` states its time window in the query; `rule` leaves it to the platform's scheduler."""
 

@@ -35,7 +35,7 @@ from polysigma.plan.expressions import (
 from polysigma.plan.types import Type
 
 from .conditions import unsupported
-from .printer import folded
+from .printer import REGISTRY_ROOTS, folded
 from .regexes import RegexDialect, translate
 from .sql_dialects import IPV4, IPV6, Dialect, call, there, try_cast
 
@@ -67,6 +67,22 @@ def typed(column: str, kind: Type) -> exp.Expr:
     if kind in SQL_TYPES:
         return try_cast(name(column), SQL_TYPES[kind])
     return exp.Nullif(this=name(column), expression=exp.convert(""))
+
+
+def named(value: exp.Expr, column: str) -> exp.Alias:
+    """`value AS "column"`. Here as below sqlglot's own builders would copy what they are given, which costs most."""
+    return exp.Alias(this=value, alias=exp.to_identifier(column, quoted=True))
+
+
+def picked(values: Sequence[exp.Expr], source: str | exp.Expr) -> exp.Select:
+    """`SELECT values FROM source`, which is a query of WITH by its name, a table, or a nested query."""
+    table = exp.Table(this=exp.to_identifier(source)) if isinstance(source, str) else source
+    return exp.Select(expressions=list(values), from_=exp.From(this=table))
+
+
+def nested(query: exp.Query, alias: str) -> exp.Subquery:
+    """`(query) AS alias`."""
+    return exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier(alias)))
 
 
 class Expressions:
@@ -118,7 +134,7 @@ class Expressions:
     def settled(self, node: Expression) -> exp.Expr:
         """A test that is true or false, never unknown."""
         if isinstance(node, Exists | Not | Constant):
-            return exp.paren(self.condition(node))
+            return exp.paren(self.condition(node), copy=False)
         return exp.Coalesce(this=self.condition(node), expressions=[exp.false()])
 
     def value(self, node: Expression) -> exp.Expr:
@@ -175,11 +191,11 @@ class Expressions:
     def _whole(self, node: Expression) -> exp.Expr:
         """A value that can stand before IS."""
         value = self.value(node)
-        return exp.paren(value) if isinstance(value, exp.Binary | exp.Not) else value
+        return exp.paren(value, copy=False) if isinstance(value, exp.Binary | exp.Not) else value
 
     def _operand(self, node: Expression) -> exp.Expr:
         value = self.value(node)
-        return exp.paren(value) if isinstance(node, Arithmetic) else value
+        return exp.paren(value, copy=False) if isinstance(node, Arithmetic) else value
 
     def _comparison(self, node: Comparison) -> exp.Expr:
         left, right = (
@@ -257,6 +273,14 @@ class Expressions:
             case "base_name":
                 found = self.dialect.regex_replace(self.text(arguments[0]), r"(?s)^.*[/\\]", "")
                 return exp.Nullif(this=found, expression=exp.convert(""))
+            case "registry_key":
+                return self._registry_key(arguments[0])
+            case "registry_value":
+                named = exp.Coalesce(this=self.text(arguments[1]), expressions=[exp.convert("(Default)")])
+                return exp.DPipe(
+                    this=exp.DPipe(this=self._registry_key(arguments[0]), expression=exp.convert("\\")),
+                    expression=named,
+                )
             case "seconds_between":
                 return self.dialect.seconds_between(self.value(arguments[0]), self.value(arguments[1]))
             case "time_from_seconds":
@@ -282,9 +306,20 @@ class Expressions:
             case other:
                 raise unsupported(f"the function {other} can only define a column, not stand inside an expression")
 
+    def _registry_key(self, key: Expression) -> exp.Expr:
+        """A key with Sysmon's abbreviation for its root."""
+        case = exp.Case()
+        for pattern, short in REGISTRY_ROOTS:
+            rest = self.dialect.regex_replace(self.text(key), f"(?i)^{pattern}", "")
+            found = self.dialect.full_match(self.text(key), rf"(?is){pattern}(?:\\.*)?")
+            case = case.when(found, exp.DPipe(this=exp.convert(short), expression=rest))
+        return case.else_(self.text(key))
+
 
 def _one_of(subject: exp.Expr, items: Sequence[Scalar]) -> exp.Expr:
-    return subject.isin(*items) if len(items) > 1 else exp.EQ(this=subject, expression=exp.convert(items[0]))
+    return (
+        subject.isin(*items, copy=False) if len(items) > 1 else exp.EQ(this=subject, expression=exp.convert(items[0]))
+    )
 
 
 def _has_case(text: str) -> bool:

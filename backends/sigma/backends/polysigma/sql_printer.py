@@ -37,7 +37,7 @@ from .conditions import unsupported
 from .correlations import RULE_COLUMN
 from .printer import Job, Printer
 from .sql_dialects import ADDRESS_STAGES, DIALECTS
-from .sql_expressions import Expressions, name, typed
+from .sql_expressions import Expressions, name, named, nested, picked, typed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -81,7 +81,7 @@ class _Query:
             query = self._result()
             for alias, body in self.withs:
                 query = query.with_(exp.to_identifier(alias), as_=body, copy=False)
-        sql: str = query.sql(self.dialect.name, pretty=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
+        sql: str = query.sql(self.dialect.name, pretty=True, copy=False, unsupported_level=sqlglot.ErrorLevel.RAISE)
         return sql + "\n"
 
     @property
@@ -109,7 +109,7 @@ class _Query:
         helpers = [helper for column, _ in source.derived for helper in self._helpers(column, query)]
         if helpers:
             shown = exp.Star(except_=[exp.to_identifier(helper, quoted=True) for helper in helpers])
-            return exp.select(shown).from_(query.subquery("found"), copy=False)
+            return picked([shown], nested(query, "found"))
         return query
 
     def _helpers(self, column: str, query: exp.Query) -> list[str]:
@@ -126,19 +126,17 @@ class _Query:
             types = self._source_types(source)
             condition = simplify(source.condition)
             inner = self._matched(source, set(columns(condition)) | set(shared), everything=False)
-            selected = [
-                name(column) if column in types else exp.alias_(exp.null(), column, quoted=True) for column in shared
-            ]
+            selected = [name(column) if column in types else named(exp.null(), column) for column in shared]
             if len(sources) > 1:
-                selected.append(exp.alias_(exp.convert(source.rule), RULE_COLUMN, quoted=True))
-            query = exp.select(*selected).from_(inner.subquery("recorded"), copy=False)
+                selected.append(named(exp.convert(source.rule), RULE_COLUMN))
+            query = picked(selected, nested(inner, "recorded"))
             printer = self._expressions(types)
             tests = [printer.condition(part) for part in conjuncts(condition)] + self._bounds()
             self.withs.append((alias, query.where(*tests, copy=False) if tests else query))
         if len(sources) > 1:
-            union: exp.Query = exp.select("*").from_(names[0])
+            union: exp.Query = picked([exp.Star()], names[0])
             for alias in names[1:]:
-                union = union.union(exp.select("*").from_(alias), distinct=False, copy=False)
+                union = union.union(picked([exp.Star()], alias), distinct=False, copy=False)
             self.withs.append(("step_0", union))
             shared[RULE_COLUMN] = Type.TEXT
         self.types = shared
@@ -185,15 +183,15 @@ class _Query:
         native &= source.types.keys()
         event = [self._expressions(source.types, source.types).condition(part) for part in source.event]
         if everything and not derived:
-            query = exp.select("*").from_(self._events(source))
+            query = picked([exp.Star()], self._events(source))
             return query.where(*event, copy=False) if event else query
         layers = self._layers(derived, source.types, source.types if everything else ())
-        first = [exp.alias_(typed(column, source.types[column]), column, quoted=True) for column in sorted(native)]
-        query = exp.select(*(["*"] if everything else first)).from_(self._events(source))
+        first = [named(typed(column, source.types[column]), column) for column in sorted(native)]
+        query = picked([exp.Star()] if everything else first, self._events(source))
         query = query.where(*event, copy=False) if event else query
         for number, layer in enumerate(layers):
-            columns_made = [exp.alias_(body, column, quoted=True) for column, body in layer]
-            query = exp.select("*", *columns_made).from_(query.subquery(f"layer_{number + 1}"), copy=False)
+            columns_made = [named(body, column) for column, body in layer]
+            query = picked([exp.Star(), *columns_made], nested(query, f"layer_{number + 1}"))
         return query
 
     def _layers(
@@ -237,14 +235,14 @@ class _Query:
 
     def _step(self, number: int, step: Step) -> None:
         base = self.previous
-        everything = exp.select("*").from_(base)
+        everything = picked([exp.Star()], base)
         match step:
             case Bucket(name=bucket, seconds=seconds):
                 body = self.dialect.floor(name(TIME_COLUMN), seconds)
-                query = exp.select("*", exp.alias_(body, bucket, quoted=True)).from_(base)
+                query = picked([exp.Star(), named(body, bucket)], base)
             case Group(by=by, measures=measures):
-                made = [exp.alias_(self._measure(measure), measure.name, quoted=True) for measure in measures]
-                query = exp.select(*(name(key) for key in by), *made).from_(base)
+                made = [named(self._measure(measure), measure.name) for measure in measures]
+                query = picked([*(name(key) for key in by), *made], base)
                 if by:
                     query = query.group_by(*(name(key) for key in by), copy=False)
                 else:
@@ -256,8 +254,8 @@ class _Query:
                 def over(measured: exp.Expr) -> exp.Expr:
                     return exp.Window(this=measured, partition_by=[key.copy() for key in partition])
 
-                made = [exp.alias_(self._measure(measure, over), measure.name, quoted=True) for measure in measures]
-                query = exp.select("*", *made).from_(base)
+                made = [named(self._measure(measure, over), measure.name) for measure in measures]
+                query = picked([exp.Star(), *made], base)
             case Where(condition=condition):
                 parts = (self._expressions().condition(part) for part in conjuncts(simplify(condition)))
                 query = everything.where(*parts, copy=False)
@@ -268,7 +266,7 @@ class _Query:
                 case = exp.case()
                 for points, condition in cases:
                     case = case.when(self._expressions().condition(condition), exp.convert(points), copy=False)
-                query = exp.select("*", exp.alias_(case.else_(exp.convert(0)), score, quoted=True)).from_(base)
+                query = picked([exp.Star(), named(case.else_(exp.convert(0), copy=False), score)], base)
             case Select() | Sort() | Take():
                 return  # the result at the end shows, orders and limits
             case _:
@@ -288,13 +286,13 @@ class _Query:
             if made & set(columns(expression)):
                 self._derived(f"step_{number}_{part + 1}", printed)
                 printed, made, part = [], set(), part + 1
-            printed.append(exp.alias_(self._expressions().value(expression), column, quoted=True))
+            printed.append(named(self._expressions().value(expression), column))
             made.add(column)
             self.types = columns_after((Derive(items[index : index + 1]),), self.types)
         self._derived(f"step_{number}", printed)
 
     def _derived(self, alias: str, printed: list[exp.Expr]) -> None:
-        self.withs.append((alias, exp.select("*", *printed).from_(self.previous)))
+        self.withs.append((alias, picked([exp.Star(), *printed], self.previous)))
 
     def _measure(self, measure: Measure, over: Over = lambda measured: measured) -> exp.Expr:
         expressions = self._expressions()
@@ -333,7 +331,7 @@ class _Query:
 
     def _result(self) -> exp.Query:
         shown = dict.fromkeys(column for output in self.plan.outputs for column in output.columns)
-        query = exp.select(*(name(column) for column in shown)).from_(self.previous)
+        query = picked([name(column) for column in shown], self.previous)
         steps = self.plan.steps
         last_group = max((index for index, step in enumerate(steps) if isinstance(step, Group)), default=-1)
         for step in steps[last_group + 1 :]:
