@@ -261,15 +261,23 @@ class _Query:
                     # These functions have no `as`: two of them over one field would overwrite each other.
                     before.append(f"{name} := {source}")
                     source = name
-                calls = {
-                    "collect": f"collect([{source}], limit={measure.constant})",
-                    "any_value": f"selectLast([{source}])",
-                    "first": f"selectFromMin({TIME_COLUMN}, include=[{source}])",
-                    "last": f"selectFromMax({TIME_COLUMN}, include=[{source}])",
-                }
-                return calls[function], _unquoted(source)
+                if function in {"first", "last"}:
+                    # The first event that has a value, not the first event: the others get no time to be chosen by.
+                    time = self._time_of(source, before)
+                    select = "selectFromMin" if function == "first" else "selectFromMax"
+                    return f"{select}({time}, include=[{source}])", _unquoted(source)
+                if function == "collect":
+                    return f"collect([{source}], limit={measure.constant})", _unquoted(source)
+                return f"selectLast([{source}])", _unquoted(source)
             case _:
                 raise unsupported(f"the measure {function} has no counterpart in LogScale")
+
+    def _time_of(self, source: str, before: list[str]) -> str:
+        """A new field with the event's time, for events that have a value in a field."""
+        self.values.temporaries += 1
+        time = f"_t{self.values.temporaries}"
+        before.append(f'case {{\n    ({source}=* and {source}!="") | {time} := {TIME_COLUMN};\n    *;\n  }}')
+        return time
 
     def _source_field(self, measure: Measure, before: list[str]) -> str:
         assert measure.value is not None
