@@ -16,6 +16,7 @@ from sigma.backends.polysigma import LogScaleBackend
 from sigma.pipelines.polysigma import pipelines
 
 RULES = Path(__file__).parents[3] / "rules/botnet_node_beaconing"
+GOLDENS = Path(__file__).parents[2] / "backends/goldens"
 SCENARIOS = load_scenarios(RULES / "scenarios.yaml")
 HOUR, DAY = 3600, 86400
 KEYS = ("cid", "aid", "RemoteAddress", "RemotePort")
@@ -146,6 +147,11 @@ def test_no_verdict_of_the_query_hangs_on_an_assumption():
             other = run_cql(compiled().query, rows, now=end, flip=frozenset({name}))
             assert comparable(other.rows) == comparable(plain.rows), (drawn.name, name)
     assert met  # what they are is the business of the engine and the query
+
+
+@pytest.mark.parametrize("path", sorted(GOLDENS.glob("*.logscale")), ids=lambda path: path.name)
+def test_every_query_that_is_printed_can_be_run(path):
+    assert compile_cql(path.read_text(encoding="utf-8")).run([]).rows in ([], [{}])
 
 
 @pytest.mark.slow
