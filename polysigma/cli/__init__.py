@@ -12,6 +12,7 @@ VERBS = {
     "convert": "Rules to queries: CQL, SQL, for one platform or all.",
     "check": "Find what is wrong with rules, and say where.",
     "lint": "Check CQL, without a server.",
+    "prove": "Show, by running them, that queries find the same everywhere.",
     "replay": "Run a detection on data: JSON lines, CSV, Parquet, ...",
     "schema": "Print the JSON Schema of rules, for editors.",
     "demo": "Three days of a small network, one detection, its hits.",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError, Severity
+from polysigma.plan.types import Type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,12 +46,17 @@ class Data:
         pairs = sorted((time, number) for number, time in enumerate(self.times) if time is not None)
         return [time for time, _ in pairs], [number for _, number in pairs]
 
-    def within(self, window: Window | None) -> Iterable[int]:
+    def span(self, window: Window) -> tuple[int, int]:
+        """The first and one past the last of the rows in a window, in the order of time."""
+        times, _ = self.ordered
+        return bisect.bisect_left(times, window[0]), bisect.bisect_left(times, window[1])
+
+    def within(self, window: Window | None) -> Sequence[int]:
         """The numbers of the rows in a window, in the order of time; of all rows where there is no window."""
         if window is None:
             return range(len(self.rows))
-        times, numbers = self.ordered
-        return numbers[bisect.bisect_left(times, window[0]) : bisect.bisect_left(times, window[1])]
+        first, end = self.span(window)
+        return self.ordered[1][first:end]
 
 
 @dataclass(frozen=True)
@@ -71,9 +77,7 @@ class Store(ABC):
     """Rows, ready to have queries run on them. Close it, or use it in a `with` statement."""
 
     @abstractmethod
-    def run(
-        self, text: str, windows: Sequence[Window | None], flip: frozenset[str] = frozenset()
-    ) -> Iterator[Result]:
+    def run(self, text: str, windows: Sequence[Window | None], flip: frozenset[str] = frozenset()) -> Iterator[Result]:
         """What a query gives on each window, in their order; None is all rows.
 
         `flip` are assumptions of which the alternative is taken. Raises PolysigmaError where the engine refuses the
@@ -116,6 +120,11 @@ class Runner(ABC):
     def flips(self) -> frozenset[str]:
         """The assumptions of which the engine can take the alternative."""
         return frozenset()
+
+    def value(self, value: Any, kind: Type) -> Any:
+        """A value of a result in the form in which all engines give one: lists as lists, times as times."""
+        del kind
+        return value
 
 
 def runner(target: str) -> Runner:
@@ -180,14 +189,18 @@ class _SqlStore(Store):
         self._folder = tempfile.TemporaryDirectory(prefix="polysigma-")
         folder = Path(self._folder.name)
         self.connection = connect(folder)
-        names = list(columns) or ["nothing"]
+        # To DuckDB, names in another case are the same; a row that has only the other spelling fills the column.
+        spellings: dict[str, list[str]] = {}
+        for name in columns:
+            spellings.setdefault(name.casefold(), []).append(name)
+        names = [found[0] for found in spellings.values()] or ["nothing"]
         declared = ", ".join(f"{quoted(name)} VARCHAR" for name in names)
         self.connection.execute(f"CREATE TABLE events ({declared})")
         if data.rows:
             path = folder / "rows.json"
             with path.open("w", encoding="utf-8") as file:
                 for row in data.rows:
-                    taken = {name: row[name] for name in names if name in row}
+                    taken = {found[0]: row[name] for found in spellings.values() for name in found if name in row}
                     file.write(json.dumps(taken, ensure_ascii=False) + "\n")
             kinds = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in names)
             source = f"read_json({literal(str(path))}, format='newline_delimited', columns={{{kinds}}})"
@@ -244,6 +257,17 @@ class _CqlRunner(Runner):
         from polysigma.engines.cql import assumptions
 
         return frozenset(name for name, one in assumptions().items() if one.flips)
+
+    def value(self, value: Any, kind: Type) -> Any:
+        """Lists are text, an item a line; times that were not made into text are milliseconds since the epoch."""
+        if kind is Type.LIST and isinstance(value, str):
+            return value.split("\n")
+        if kind is Type.TIME:
+            try:
+                return float(value) / 1000
+            except (TypeError, ValueError):
+                return value
+        return value
 
 
 class _CqlStore(Store):

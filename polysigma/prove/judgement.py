@@ -1,0 +1,172 @@
+"""From outcomes to verdicts: what scenarios expect, what platforms find beside each other, what losses excuse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from polysigma.diagnostics import Diagnostic
+from polysigma.prove.model import Case, Difference, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from polysigma.prove.hits import Hit
+    from polysigma.prove.prepare import Bench, Detection
+    from polysigma.prove.trial import Outcome
+    from polysigma.telemetry import Scenario
+
+    Outcomes = Mapping[tuple[str, str], Outcome]
+    """By platform and name of the scenario."""
+
+
+def pronounce(detection: Detection, outcomes: Outcomes) -> list[Diagnostic]:
+    """Fills the verdicts of a rule's benches; gives back what is wrong with its scenarios themselves."""
+    for bench in detection.benches:
+        for scenario in detection.scenarios if bench.trials else ():
+            outcome = outcomes[bench.verdict.platform, scenario.name]
+            bench.verdict.assumptions |= outcome.assumptions
+            bench.verdict.cases.append(_case(bench, scenario, outcome))
+    for scenario in detection.scenarios:
+        _side_by_side(detection, scenario, outcomes)
+    return _worth(detection, outcomes)
+
+
+def _case(bench: Bench, scenario: Scenario, outcome: Outcome) -> Case:
+    case = Case(scenario.name, outcome.rows, outcome.windows, len(outcome.hits), outcome.seconds)
+    if outcome.error:
+        case.differences.append(Difference("engine", f"the query did not run: {outcome.error}", scenario.name))
+        return case
+    if outcome.mismatch:
+        wrong = outcome.mismatch
+        end = wrong.window[1] if wrong.window else None
+        case.differences.append(Difference("oracle", wrong.message, scenario.name, wrong.step, end))
+    case.differences += _excuses(bench, scenario, case)
+    if bench.verdict.fidelity is not Status.BLIND:
+        case.differences += _expectations(bench, scenario, outcome)
+    return case
+
+
+def _expectations(bench: Bench, scenario: Scenario, outcome: Outcome) -> Iterable[Difference]:
+    """What the scenario says of the platform and its hits do not meet."""
+    other = scenario.platforms.get(bench.verdict.platform)
+    hit = scenario.hit if other is None or other.hit is None else other.hit
+    miss = scenario.miss if other is None or other.miss is None else other.miss
+    others = scenario.other_hits if other is None or other.other_hits is None else other.other_hits
+    for expected in hit:
+        if not any(found.fits(expected) for found in outcome.hits):
+            nor = "" if any(found.fits(expected) for found in outcome.oracle) else _nor(outcome)
+            yield Difference("expectation", f"does not find {_said(expected)}, as it must{nor}", scenario.name)
+    for expected in miss:
+        wrong = next((found for found in outcome.hits if found.fits(expected)), None)
+        if wrong:
+            message = f"finds {wrong.said()}, which it must not"
+            yield Difference("expectation", message, scenario.name, None, wrong.end)
+    if not others:
+        named = [{name: value for name, value in expected.items() if name in bench.keys} for expected in hit]
+        wrong = next((found for found in outcome.hits if not any(found.fits(one) for one in named)), None)
+        if wrong:
+            message = f"finds {wrong.said()}, which the scenario does not name"
+            yield Difference("expectation", message, scenario.name, None, wrong.end)
+
+
+def _nor(outcome: Outcome) -> str:
+    """What to say where the oracle does not find it either: the rule, or the scenario, is not what was meant."""
+    if outcome.matched == 0:
+        return f", nor does the oracle: the rule's search takes none of the {outcome.rows} rows"
+    return f", nor does the oracle: the rule's search takes {outcome.matched} of the {outcome.rows} rows"
+
+
+def _said(expected: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in expected.items())
+
+
+def _excuses(bench: Bench, scenario: Scenario, case: Case) -> Iterable[Difference]:
+    """Ties what a scenario excuses to losses that the platform declares; what is not declared is a difference."""
+    other = scenario.platforms.get(bench.verdict.platform)
+    if other is None:
+        return
+    for words in other.because:
+        declared = [reason for reason in bench.verdict.reasons if words.casefold() in reason.casefold()]
+        case.excused = tuple(dict.fromkeys((*case.excused, *declared)))
+        if not declared:
+            message = f"excuses {bench.verdict.platform} by a loss that it does not declare: {words!r}"
+            yield Difference("excuse", message, scenario.name)
+
+
+def _side_by_side(detection: Detection, scenario: Scenario, outcomes: Outcomes) -> None:
+    """Holds the hits of the platforms against each other: what most of them find is what the rest must find."""
+    found: dict[str, frozenset[Any]] = {}
+    cases: dict[str, Case] = {}
+    for bench in detection.benches:
+        platform = bench.verdict.platform
+        outcome = outcomes.get((platform, scenario.name))
+        if outcome is None or outcome.error or outcome.mismatch or bench.verdict.fidelity is Status.BLIND:
+            continue
+        found[platform] = frozenset(_comparable(outcome.hits))
+        cases[platform] = next(case for case in bench.verdict.cases if case.scenario == scenario.name)
+    held = [platform for platform in found if platform not in scenario.platforms]
+    if not held:
+        return
+    common = max(held, key=lambda platform: sum(found[other] == found[platform] for other in held))
+    for platform, hits in found.items():
+        if platform in scenario.platforms:
+            if hits == found[common]:
+                message = f"excuses {platform}, which finds the same as {common}: nothing is shown here"
+                cases[platform].differences.append(Difference("excuse", message, scenario.name))
+        elif hits != found[common]:
+            message = _other(hits, found[common], common)
+            cases[platform].differences.append(Difference("platforms", message, scenario.name))
+
+
+def _comparable(hits: Sequence[Hit]) -> Iterable[Any]:
+    return ((hit.end, hit.fields) for hit in hits)
+
+
+def _other(hits: frozenset[Any], expected: frozenset[Any], common: str) -> str:
+    def first(some: frozenset[Any]) -> str:
+        return _said(dict(min(some, key=repr)[1]))
+
+    if expected - hits:
+        return f"does not find what {common} finds: {first(expected - hits)}"
+    return f"finds what {common} does not: {first(hits - expected)}"
+
+
+def _worth(detection: Detection, outcomes: Outcomes) -> list[Diagnostic]:
+    """Whether the scenarios can prove anything: some hit is expected and found, and something is expected to miss."""
+    if not detection.scenarios:
+        return []
+    findings = []
+
+    def add(code: str, message: str, hint: str) -> None:
+        findings.append(Diagnostic(code, f"{detection.rule}: {message}", hint, str(detection.path)))
+
+    expected = [(scenario, one) for scenario in detection.scenarios for one in scenario.hit]
+    missed = [one for scenario in detection.scenarios for one in scenario.miss]
+    judged = [
+        (bench.verdict.platform, bench)
+        for bench in detection.benches
+        if bench.trials and bench.verdict.fidelity is not Status.BLIND
+    ]
+    if not expected:
+        add("no-hit", "no scenario expects a hit", "name a tuple that must hit")
+    elif judged and not any(
+        found.fits(one)
+        for scenario, one in expected
+        for platform, _ in judged
+        for found in outcomes[platform, scenario.name].oracle
+    ):
+        message = "its scenarios cannot fire: the oracle finds no hit that they expect"
+        hint = "does the traffic go where the rule looks, and not to an address that it excludes?"
+        add("cannot-fire", message, hint)
+    if not missed:
+        add("no-miss", "no scenario names what must not hit", "add traffic just below a threshold, under `miss`")
+    fields = {name for bench in detection.benches for trial in bench.trials[:1] for name in _names(trial.plan)}
+    odd = sorted({name for one in (*(one for _, one in expected), *missed) for name in one} - fields)
+    if odd and fields:
+        message = f"scenarios expect {', '.join(odd)}, which no hit has"
+        add("unknown-field", message, f"a hit has {', '.join(sorted(fields))}")
+    return findings
+
+
+def _names(plan: Any) -> Iterable[str]:
+    return (output.canonical for output in plan.outputs)

@@ -1,0 +1,129 @@
+"""At which step of the plan an engine went another way than the oracle: both are asked after every step.
+
+The text of the query is cut into ever longer parts that are queries of their own. A step of the plan is found in the
+text where a part gives the rows that the oracle has after the step; the first step that is in no part is the one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from polysigma.diagnostics import PolysigmaError
+from polysigma.engines.reference.evaluate import run
+from polysigma.engines.reference.values import display, present
+from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Score
+from polysigma.prove.hits import rounded
+from polysigma.prove.spelling import spell_step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from polysigma.engines.runners import Runner, Store, Window
+    from polysigma.plan.steps import Plan, Step
+    from polysigma.prove.trial import Ground
+
+MOST_ROWS = 20_000
+"""Past so many rows nobody waits for the step."""
+
+_UNCOMPARED = frozenset({"collect", "any_value", "first", "last"})
+"""What a measure of these gives is for display, or not one value."""
+
+
+def diverging_step(ground: Ground, window: Window | None, text: str, engine: Runner, store: Store) -> str | None:
+    """In words, after which step rows differ; None where that cannot be told."""
+    plan = ground.plan
+    rows = ground.between(window)
+    if len(rows) > MOST_ROWS or not plan.steps:
+        return None
+    parts = _parts(engine, store, text, window)
+    if len(parts) < 2:
+        return None
+    place = 0
+    for number in range(len(plan.steps) + 1):
+        expected = run(plan.steps[:number], list(rows))
+        compared, needed = _columns(plan, number)
+        found = next((at for at in range(place, len(parts)) if _equal(parts[at], expected, compared, needed)), None)
+        if found is None:
+            return _said(plan.steps, number)
+        place = found
+    return "after the last step: in what is shown, its order or its limit"
+
+
+def _said(steps: Sequence[Step], number: int) -> str:
+    if number == 0:
+        return "in the search"
+    return f"after step {number}: {spell_step(steps[number - 1])}"
+
+
+def _parts(engine: Runner, store: Store, text: str, window: Window | None) -> list[list[dict[str, Any]]]:
+    parts = []
+    for part in engine.prefixes(text):
+        try:
+            (result,) = store.run(part, [window])
+        except PolysigmaError:
+            continue  # a part of a query need not be one
+        parts.append(result.rows)
+    return parts
+
+
+def _columns(plan: Plan, number: int) -> tuple[list[str], set[str]]:
+    """The columns to compare after so many steps, and those that must be there for the step to have been made.
+
+    Times are left out: languages hold them in forms of their own.
+    """
+    known = {name for source in plan.sources for name, _ in source.derived if not name.endswith("Time")}
+    known |= {name for step in plan.steps if isinstance(step, Group | Annotate) for name in step.by}
+    hidden: set[str] = set()
+    keys = {name for step in plan.steps if isinstance(step, Group) for name in step.by}
+    needed = keys & {name for source in plan.sources for name, _ in source.derived}
+    for step in plan.steps[:number]:
+        needed = set()
+        match step:
+            case Bucket(name=name):
+                hidden |= {name}
+            case Group(measures=measures) | Annotate(measures=measures):
+                shown = {one.name for one in measures if one.function not in _UNCOMPARED}
+                hidden = (hidden | {one.name for one in measures}) - shown
+                needed = shown
+            case Derive(columns=columns):
+                needed = {name for name, _ in columns}
+            case Score(name=name):
+                needed = {name}
+            case _:
+                pass
+        known |= needed
+    return sorted(known - hidden), needed - hidden
+
+
+def _equal(
+    found: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, Any]], compared: list[str], needed: set[str]
+) -> bool:
+    if len(found) != len(expected):
+        return False
+    there = {name for row in found for name in row}
+    had = {name for row in expected for name, value in row.items() if value is not None}
+    if (needed & had) - there:
+        return False
+    names = [name for name in compared if name in there and name in had]
+    return Counter(_spelled(row, names) for row in found) == Counter(_spelled(row, names) for row in expected)
+
+
+def _spelled(row: Mapping[str, Any], names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(_loosely(row.get(name)) for name in names)
+
+
+def _loosely(value: Any) -> str:
+    """A value in one spelling whatever the language: numbers as numbers, truth as 1 and 0, addresses in full."""
+    text = display(present(value))
+    if text in {"true", "false"}:
+        return str(int(text == "true"))
+    try:
+        return repr(rounded(float(text)))
+    except ValueError:
+        pass
+    try:
+        return ipaddress.ip_address(text).exploded
+    except ValueError:
+        return text

@@ -1,0 +1,276 @@
+"""One trial: a rule's query on one platform, run on one scenario, beside the oracle on the same rows.
+
+A trial and its outcome are plain data, so that trials can be run by several processes.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from polysigma.diagnostics import PolysigmaError
+from polysigma.engines.reference.evaluate import run, search
+from polysigma.engines.runners import Data, Window, runner
+from polysigma.plan.expressions import TRUE, columns
+from polysigma.plan.steps import TIME_COLUMN, Annotate, Bucket, Derive, Group, Score, Where
+from polysigma.prove.hits import Hit, Reading, lists_differ, order_of, read
+from polysigma.prove.steps import diverging_step
+from polysigma.telemetry import generate, render, write_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from polysigma.engines.reference.values import Record
+    from polysigma.engines.runners import Runner, Store
+    from polysigma.plan.steps import Plan
+    from polysigma.telemetry import Scenario
+
+ROW = "polysigma_row"
+"""A column that tells the rows of a rule without steps apart; the query hands it through."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What to run. `plan` is on the platform's columns and derives the time of its rows."""
+
+    rule: str
+    platform: str
+    target: str
+    schema: str
+    renderer: str
+    hosts: tuple[str, ...]
+    plan: Plan
+    text: str
+    scenario: Scenario
+    flip: frozenset[str] = frozenset()
+    keep: Path | None = None
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """Where the engine first differs from the oracle. `step` says after which step of the plan it did."""
+
+    window: Window | None
+    message: str
+    expected: Hit | None = None
+    found: Hit | None = None
+    step: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.step})" if self.step else self.message
+
+
+@dataclass
+class Outcome:
+    """What came of a trial. `matched`: how many rows the rule's search takes; `error`: why the engine did not run."""
+
+    rows: int = 0
+    matched: int = 0
+    windows: int = 0
+    seconds: float = 0.0
+    hits: list[Hit] = field(default_factory=list)
+    oracle: list[Hit] = field(default_factory=list)
+    mismatch: Mismatch | None = None
+    error: str | None = None
+    assumptions: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
+
+
+def perform(trial: Trial) -> Outcome:
+    """Runs a trial from the scenario on: its events, the platform's rows, the oracle and the engine."""
+    begun = time.perf_counter()
+    rows = list(render(generate(trial.scenario), trial.renderer))
+    outcome = judge(trial, Ground(trial, rows))
+    outcome.seconds = time.perf_counter() - begun
+    if trial.keep:
+        _keep(trial, rows, outcome)
+    return outcome
+
+
+class Ground:
+    """The rows of a platform in a scenario, cut into windows, and what the oracle finds in each."""
+
+    def __init__(self, trial: Trial, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.plan = trial.plan
+        self.reading = Reading(trial.plan, trial.scenario.directory, trial.hosts)
+        if not trial.plan.steps:
+            rows = [{**row, ROW: number} for number, row in enumerate(rows)]
+        self.data = Data(trial.schema, rows, times_of(trial.plan, rows))
+        self.windows, self.distinct = windows_of(trial.plan, self.data)
+        self.matched = list(search(trial.plan, rows))
+
+    def between(self, window: Window | None) -> list[Record]:
+        """The rows that the oracle's searches find in a window."""
+        return _between(self.matched, window)
+
+    @cached_property
+    def oracle(self) -> list[list[Hit]]:
+        """The hits of each distinct window. Lists have no limit here.
+
+        Steps that look at one row at a time are taken once, for all windows.
+        """
+        steps = without_limits(self.plan).steps
+        alone = next((at for at, step in enumerate(steps) if not isinstance(step, _ALONE)), len(steps))
+        rows = run(steps[:alone], self.matched)
+        return [
+            [self.hit(row, window) for row in run(steps[alone:], _between(rows, window))] for window in self.distinct
+        ]
+
+    def hit(self, row: Mapping[str, Any], window: Window | None, engine: Runner | None = None) -> Hit:
+        """The hit that a row of the oracle's, or of an engine's, is."""
+        end = window[1] if window else None
+        if not self.plan.outputs:
+            number = int(str(row.get(ROW, -1)))
+            return Hit(end, ((ROW, number),), (), ())
+        if engine is None:
+            return self.reading.hit(row, end)
+        return self.reading.hit(row, end, lambda value, kind: read(engine.value(value, kind), kind))
+
+    def spread(self, found: Sequence[Sequence[Hit]]) -> list[Hit]:
+        """The hits of all windows from those of the distinct ones."""
+        by_window = dict(zip(self.distinct, found, strict=True))
+        spread = []
+        for window, same in self.windows:
+            end = window[1] if window else None
+            spread += [replace(hit, end=end) for hit in by_window[same]]
+        return spread
+
+
+_ALONE = Where | Derive | Score | Bucket
+
+
+def _between(rows: Sequence[Record], window: Window | None) -> list[Record]:
+    if window is None:
+        return list(rows)
+    start, end = window
+    return [row for row in rows if isinstance(at := row.get(TIME_COLUMN), float) and start <= at < end]
+
+
+def judge(trial: Trial, ground: Ground) -> Outcome:
+    """What the engine makes of the query, held against the oracle."""
+    outcome = Outcome(len(ground.data.rows), len(ground.matched), len(ground.windows))
+    outcome.oracle = ground.spread(ground.oracle)
+    try:
+        engine = runner(trial.target)
+        with engine.store(ground.data, trial.text) as store:
+            outcome.hits = ground.spread(_executed(trial, ground, engine, store, outcome))
+            if outcome.mismatch and not trial.flip:
+                step = diverging_step(ground, outcome.mismatch.window, trial.text, engine, store)
+                outcome.mismatch = replace(outcome.mismatch, step=step)
+    except PolysigmaError as error:
+        outcome.error = "; ".join(str(one) for one in error.findings)
+    return outcome
+
+
+def _executed(trial: Trial, ground: Ground, engine: Runner, store: Store, outcome: Outcome) -> list[list[Hit]]:
+    """The hits of each distinct window; notes in the outcome what is to be said about them."""
+    found: list[list[Hit]] = []
+    results = store.run(trial.text, ground.distinct, trial.flip)
+    for window, expected, result in zip(ground.distinct, ground.oracle, results, strict=True):
+        hits = [ground.hit(row, window, engine) for row in result.rows]
+        found.append(hits)
+        outcome.assumptions |= result.assumptions
+        outcome.warnings = tuple(dict.fromkeys((*outcome.warnings, *result.warnings)))
+        if outcome.mismatch is None:
+            outcome.mismatch = compare(trial.plan, window, hits, expected)
+        if outcome.mismatch is None and result.incomplete:
+            outcome.mismatch = Mismatch(window, "the result is incomplete: " + "; ".join(result.warnings))
+    return found
+
+
+def compare(plan: Plan, window: Window | None, found: Sequence[Hit], expected: Sequence[Hit]) -> Mismatch | None:
+    """The first difference of an engine's hits in one window from the oracle's; None where they are equal."""
+    left = list(expected)
+    by_key: dict[Any, list[Hit]] = {}
+    for hit in left:
+        by_key.setdefault(hit.key, []).append(hit)
+    for hit in found:
+        same = by_key.get(hit.key)
+        if not same:
+            return Mismatch(window, f"finds {hit.said()}, which the oracle does not find", None, hit)
+        partner = next((one for one in same if one.values == hit.values), same[0])
+        same.remove(partner)
+        if partner.values != hit.values:
+            return Mismatch(window, f"{_numbers(hit, partner)} in {hit.said()}", partner, hit)
+        lists = lists_differ(plan, hit, partner)
+        if lists:
+            return Mismatch(window, f"{lists} in {hit.said()}", partner, hit)
+    missing = next((one for same in by_key.values() for one in same), None)
+    if missing:
+        return Mismatch(window, f"does not find {missing.said()}", missing, None)
+    if order_of(plan, found) != order_of(plan, expected):
+        return Mismatch(window, "gives the hits in another order")
+    return None
+
+
+def _numbers(found: Hit, expected: Hit) -> str:
+    return ", ".join(
+        f"{name} is {value} where the oracle has {other}"
+        for (name, value), (_, other) in zip(found.values, expected.values, strict=True)
+        if value != other
+    )
+
+
+def times_of(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> list[float | None]:
+    """When each row happened, by the claims: for a row that no source takes by its event filter, by the first one's."""
+    times: list[float | None] = [None] * len(rows)
+    if plan.window is None:
+        return times
+    first = replace(plan.sources[0], event=(), condition=TRUE)
+    others = () if len(plan.sources) == 1 else reversed(plan.sources)
+    for source in (first, *(replace(source, condition=TRUE) for source in others)):
+        clock = dict(source.derived)[TIME_COLUMN]
+        read = {*columns(clock), *(name for test in source.event for name in columns(test))}
+        only = replace(plan, sources=(replace(source, derived=((TIME_COLUMN, clock),)),))
+        numbered = ({ROW: at, **{name: row[name] for name in read if name in row}} for at, row in enumerate(rows))
+        for row in search(only, numbered):
+            at = row.get(TIME_COLUMN)
+            times[int(str(row[ROW]))] = at if isinstance(at, float) else None
+    return times
+
+
+def windows_of(plan: Plan, data: Data) -> tuple[list[tuple[Window | None, Window | None]], list[Window | None]]:
+    """Every window of the schedule over the rows, each with the first one that holds the same rows, and these."""
+    if plan.window is None:
+        return [(None, None)], [None]
+    every = plan.schedule.every if plan.schedule else plan.window
+    times, _ = data.ordered
+    if not times:
+        return [], []
+    windows: list[tuple[Window | None, Window | None]] = []
+    seen: dict[tuple[int, int], Window] = {}
+    for slot in range(math.floor(times[0] / every) + 1, math.floor(times[-1] / every) + 2):
+        window = (slot * every - plan.window, slot * every)
+        first, end = data.span(window)
+        windows.append((window, seen.setdefault((first, end) if first < end else (0, 0), window)))
+    return windows, list(seen.values())
+
+
+def without_limits(plan: Plan) -> Plan:
+    """The plan with all values in its display lists."""
+
+    def wide(step: Any) -> Any:
+        if not isinstance(step, Group | Annotate):
+            return step
+        measures = tuple(
+            replace(measure, constant=2**31) if measure.function == "collect" else measure for measure in step.measures
+        )
+        return replace(step, measures=measures)
+
+    return replace(plan, steps=tuple(wide(step) for step in plan.steps))
+
+
+def _keep(trial: Trial, rows: Sequence[Mapping[str, Any]], outcome: Outcome) -> None:
+    """The rows, the query and the hits, for others to ingest and to compare with."""
+    import json
+
+    assert trial.keep is not None
+    folder = trial.keep / trial.rule / trial.scenario.name
+    folder.mkdir(parents=True, exist_ok=True)
+    write_rows(folder / f"{trial.platform}.json.gz", map(dict, rows))
+    hits = [hit.as_dict() for hit in outcome.hits]
+    (folder / f"{trial.platform}.hits.json").write_text(json.dumps(hits, indent=1) + "\n", encoding="utf-8")
