@@ -309,7 +309,7 @@ def test_what_once_differed_agrees(condition, row):
     agree(Not(condition), [row], pytest.fail)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 @given(CONDITIONS, ROWS)
 def test_a_printed_condition_finds_the_rows_that_the_oracle_finds(condition, rows):
     agree(condition, rows, reject)
