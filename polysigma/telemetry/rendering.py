@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
-from polysigma.telemetry import asim, defender, falcon, sysmon
+from polysigma.telemetry import asim, defender, falcon, splunk, sysmon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,6 +36,8 @@ RENDERERS: Mapping[str, Renderer] = {
     "defender": defender.hunting,
     "sentinel": defender.workspace,
     "asim": asim.normalised,
+    "splunk_sysmon": splunk.sysmon_addon,
+    "splunk_cim": splunk.common_model,
 }
 """How each platform, and each shape of its rows, is rendered."""
 

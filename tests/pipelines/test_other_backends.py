@@ -68,6 +68,27 @@ def test_the_official_splunk_backend_prints_the_event_filter_and_recorded_column
     )
 
 
+def test_the_official_splunk_backend_searches_sysmon_by_source_and_code():
+    (query,) = converted(BEACON.split("---", maxsplit=1)[0], pipelines["splunk_sysmon"]())
+    assert query == (
+        'source="XmlWinEventLog:Microsoft-Windows-Sysmon/Operational" EventCode="3" '
+        'Channel="Microsoft-Windows-Sysmon/Operational" Initiated="true" DestinationPort=443 '
+        'NOT DestinationIp="10.0.0.0/8"'
+    )
+
+
+def test_the_official_splunk_backend_searches_a_data_model_by_its_tags():
+    (query,) = converted(BEACON.split("---", maxsplit=1)[0], pipelines["splunk_cim"]())
+    assert query == 'tag="network" tag="communicate" direction="outbound" dest_port=443 NOT dest_ip="10.0.0.0/8"'
+
+
+@pytest.mark.parametrize(("name", "keys"), [("splunk_sysmon", "Computer DestinationIp"), ("splunk_cim", "src dest_ip")])
+def test_the_official_splunk_backend_counts_by_the_platform_s_own_keys(name, keys):
+    (query,) = converted(BEACON, pipelines[name]())
+    assert f"by _time {keys}" in query
+    assert "tag=" in query if name == "splunk_cim" else "source=" in query
+
+
 def test_the_event_filter_stands_before_every_condition_of_a_rule():
     rule = SigmaRule.from_dict(
         {

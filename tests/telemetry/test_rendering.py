@@ -41,6 +41,20 @@ def test_flat_sysmon_rows_hold_only_columns_of_their_event(events):
         assert row.keys() <= tables[str(row["EventID"])].keys()
 
 
+def test_rows_of_sysmon_in_splunk_hold_only_fields_of_their_event_as_text(events):
+    tables = load("splunk_sysmon").tables
+    for row in render(events, "splunk_sysmon"):
+        assert row.keys() <= tables[row["EventCode"]].keys()
+        assert {name for name, value in row.items() if not isinstance(value, str)} == {"_time"}
+
+
+def test_rows_of_the_common_information_model_hold_only_fields_of_their_data_set(events):
+    schema = load("splunk_cim")
+    for row in render(events, "splunk_cim"):
+        assert row.keys() <= schema.tables[row["datamodel"]].keys()
+        assert tuple(row["tag"]) == schema.tags[row["datamodel"]]
+
+
 @pytest.mark.parametrize("platform", ["fdr", "falcon"])
 def test_falcon_rows_hold_only_columns_of_their_event(events, platform):
     tables = load(platform).tables

@@ -75,7 +75,7 @@ class Search:
             case And(items=items):
                 return self._joined(items, " OR ", inner=True, negate=True)
             case Exists(item=Column(name=name)) | Regex(item=Column(name=name), pattern=""):
-                return self._exists(name, negate=negate)
+                return self._exists(name, negate=negate, inner=inner)
             case _:
                 text = self._atom(node)
                 return None if text is None else f"NOT {text}" if negate else text
@@ -142,14 +142,16 @@ class Search:
         text = word.join(part for part in parts if part)
         return f"({text})" if inner and len(parts) > 1 else text
 
-    def _exists(self, column: str, *, negate: bool) -> str | None:
+    def _exists(self, column: str, *, negate: bool, inner: bool) -> str | None:
         if column not in self.types:
             return None
         name = self._name(column)
         if column in self.fills:
             fill = self._filled(column)
             return f"{name}={fill}" if negate else f"{name}!={fill}"
-        return f'(NOT {name}=* OR {name}="")' if negate else f'{name}=* {name}!=""'
+        if negate:
+            return f'(NOT {name}=* OR {name}="")'
+        return f'({name}=* {name}!="")' if inner else f'{name}=* {name}!=""'
 
     def filled(self, column: str) -> str | None:
         """A term that leaves out the rows in which a data model filled a column; None where it fills none."""

@@ -43,6 +43,7 @@ from .spl_text import (
     eval_string,
     eval_value,
     is_sayable,
+    looks_like_number,
     may_match_nothing,
     pattern_of,
     regex,
@@ -209,10 +210,19 @@ class Tests:
         folded = texts if cased else [text.lower() for text in texts]
         value = self._lowered(item, "".join(folded)) if not cased else self.values.text(item)
         folded = list(dict.fromkeys(folded))
-        if all(is_sayable(text) for text in folded):
+        if all(is_sayable(text) and not self._is_number(item, text) for text in folded):
             return self._plain(item, f"{value} IN ({', '.join(eval_string(text) for text in folded)})", negate=negate)
-        tests = " OR ".join(f"{value}={eval_string(text)}" for text in folded)
+        tests = " OR ".join(
+            f"match({value}, {regex_string(pattern_of((text,)))})"
+            if self._is_number(item, text)
+            else f"{value}={eval_string(text)}"
+            for text in folded
+        )
         return self._plain(item, f"({tests})", negate=negate)
+
+    def _is_number(self, item: Expression, text: str) -> bool:
+        """Whether a text that a column of text is compared with would be taken for a number."""
+        return looks_like_number(text) and self._type(item) in {Type.TEXT, None}
 
     def _lowered(self, item: Expression, against: str) -> str:
         """The value in lower case, where the case of what it is compared with can matter."""
@@ -228,7 +238,7 @@ class Tests:
                 raise unsupported("part of an address with `::` in it: IPv6 addresses are compared in eight groups")
             parts = tuple(eight_groups(part) if len(parts) == 1 and isinstance(part, str) else part for part in parts)
         only = parts[0] if len(parts) == 1 else None
-        if isinstance(only, str):
+        if isinstance(only, str) and not self._is_number(item, only):
             sign = "!=" if negate else "="
             value = self.values.text(item) if cased else self._lowered(item, only)
             text = eval_string(only if cased else only.lower())

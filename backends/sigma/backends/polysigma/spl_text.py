@@ -20,6 +20,7 @@ SPL_REGEX = RegexDialect("Splunk", lookahead=True, lazy=True, hexed="`", pcre=Tr
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DOTTED_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _WORDS = frozenset({"and", "or", "not", "xor", "like", "in", "as", "by", "where", "true", "false", "null", "over"})
+_NUMBER = re.compile(r"\s*[+-]?(0[xX][0-9a-fA-F]+|[\d.]+([eE][+-]?\d+)?|inf(inity)?|nan)\s*", re.IGNORECASE)
 _UNSAYABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029`]")
 MAX_PATTERN = 8000
 """PCRE compiles patterns of some tens of thousands of characters; a list that is longer is split before that."""
@@ -98,6 +99,11 @@ def pattern_of(parts: tuple[str | Wildcard, ...]) -> str:
     return (
         start + "".join(wild[part] if isinstance(part, Wildcard) else escaped(part, SPL_REGEX) for part in inner) + end
     )
+
+
+def looks_like_number(text: str) -> bool:
+    """Whether `eval` would compare a text as a number, so that 12 were 12.0."""
+    return bool(_NUMBER.fullmatch(text))
 
 
 def may_match_nothing(pattern: str) -> bool:

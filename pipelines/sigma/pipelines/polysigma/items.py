@@ -225,7 +225,13 @@ class ItemTranslator:
             event = choices.get(str(value).lower())
         if event is None:
             self._bad_value(name, value, "other columns tell the field's value", f"one of {', '.join(choices)}")
-        return [(column, [_exactly(text) for text in texts]) for column, texts in event.items()]
+        return [(column, [self._told(text) for text in texts]) for column, texts in event.items()]
+
+    def _told(self, text: str) -> SigmaString:
+        """A value of the platform's own: with case, but for a backend of others, many of which know no case."""
+        value = SigmaCasedString() if self.derives else SigmaString()
+        value.s = [text]
+        return value
 
     def _hash(self, name: str, hashes: dict[str, str], value: SigmaType) -> list[_Test]:
         hint = f"ALGORITHM=value of full length, or the fields {', '.join(hashes.values())}"
@@ -294,12 +300,6 @@ def _leaf(
     leaf = SigmaDetectionItem(column, [], values, negated=negated, source=source)
     leaf.disable_conversion_to_plain()
     return leaf
-
-
-def _exactly(text: str) -> SigmaCasedString:
-    value = SigmaCasedString()
-    value.s = [text]
-    return value
 
 
 def _union(events: list[Event]) -> Event | None:
