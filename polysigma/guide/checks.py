@@ -11,6 +11,7 @@ from polysigma.guide.checks_parameters import check_parameters, columns_of_hit
 from polysigma.guide.exclusions import check_exclusions
 from polysigma.guide.files import HUNTS, hunts, packages
 from polysigma.guide.lock import check_lock
+from polysigma.guide.places import at_key
 from polysigma.plan.typing import near
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _references(package: Package, names: set[str]) -> Iterator[Diagnostic]:
             yield from _missing_detection(package, hunt.detection, names, ("hunts", index, "detection"))
     for file in sorted(files - {hunt.file for hunt in guide.hunts}):
         message = f"{file} is not mentioned"
-        yield from document.error("hunt-without-words", message, "hunts", hint=f"- file: {file}").findings
+        yield at_key(document, "hunt-without-words", message, "hunts", hint=f"- file: {file}")
     for index, one in enumerate(guide.related):
         if one.detection not in names or one.detection == guide.detection:
             yield from _missing_detection(package, one.detection, names, ("related", index, "detection"))

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from polysigma.guide.exclusions import base_rules
+from polysigma.guide.places import in_text
 from polysigma.plan.typing import near
 
 if TYPE_CHECKING:
@@ -36,8 +37,10 @@ def check_atomics(package: Package) -> Iterator[Diagnostic]:
             for address, network in _hit(test.executor.command, excluded):
                 message = f"the rule leaves {address} out ({network}): this test cannot be found"
                 hint = "let the tester name the address, in an input argument"
-                error = one.document.error("test-cannot-hit", message, *path, "executor", "command", hint=hint)
-                yield from error.findings
+                command = test.executor.command
+                where = (*path, "executor", "command")
+                at = command.lower().find(address if address in command else "localhost")
+                yield in_text(one.document, "test-cannot-hit", message, where, command, at, hint)
     yield from _mentioned(package)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from polysigma.guide.places import at_key
 from polysigma.plan.faults import PlanError
 from polysigma.plan.metadata import Metadata, read_metadata
 from polysigma.plan.parameters import bind
@@ -49,17 +50,11 @@ def check_parameters(package: Package) -> Iterator[Diagnostic]:
         if name not in advised:
             message = f"the rule's parameter {name!r} has no advice"
             hint = f"- parameter: {name}"
-            yield from package.document.error("parameter-without-guidance", message, "tuning", hint=hint).findings
+            yield at_key(package.document, "parameter-without-guidance", message, "tuning", hint=hint)
         if not (parameter.raise_ and parameter.lower):
             missing = "lower" if parameter.raise_ else "raise"
-            error = rule_document.error(
-                "parameter-without-guidance",
-                f"the parameter {name!r} does not say what to expect when it is changed (`{missing}`)",
-                "polysigma",
-                "parameters",
-                name,
-            )
-            yield from error.findings
+            message = f"the parameter {name!r} does not say what to expect when it is changed (`{missing}`)"
+            yield at_key(rule_document, "parameter-without-guidance", message, "polysigma", "parameters", name)
     for index, name in enumerate(advised):
         path = ("tuning", index, "parameter")
         if name not in metadata.parameters:

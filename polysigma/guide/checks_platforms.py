@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from polysigma import schemas
 from polysigma.diagnostics import Severity
 from polysigma.guide.checks_parameters import columns_of_hit
+from polysigma.guide.places import at_key, in_text
 from polysigma.plan.typing import near
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def check_platforms(package: Package) -> Iterator[Diagnostic]:
     document, guide = package.document, package.guide
     for name in sorted(platforms.keys() - guide.platforms.keys()):
         message = f"nothing is said about the platform {name}"
-        yield from document.error("missing-platform", message, "platforms", hint=f"{name}:").findings
+        yield at_key(document, "missing-platform", message, "platforms", hint=f"{name}:")
     for name, one in guide.platforms.items():
         path: Path = ("platforms", name)
         if name not in platforms:
@@ -57,7 +58,7 @@ def check_platforms(package: Package) -> Iterator[Diagnostic]:
             for name in sorted(guide.platforms.keys() & platforms.keys() - question.focus.keys()):
                 message = f"the question has a place to look on other platforms, and none on {name}"
                 hint = "name its fields; where it records nothing, say so in `elsewhere` of a question of its own"
-                yield from document.error("missing-focus", message, *path, "focus", hint=hint).findings
+                yield at_key(document, "missing-focus", message, *path, "focus", hint=hint)
     for index, test in enumerate(guide.tests):
         if test.hits == guide.detection:
             yield from _columns_of_hit(package, test.hit, hit, ("tests", index, "hit"))
@@ -84,16 +85,14 @@ def _unknown_platform(
     package: Package, name: str, path: Path, platforms: Mapping[str, Platform]
 ) -> Iterator[Diagnostic]:
     message = f"there is no platform {name!r}"
-    yield from package.document.error("unknown-platform", message, *path, hint=near(name, platforms)).findings
+    yield at_key(package.document, "unknown-platform", message, *path, hint=near(name, platforms))
 
 
 def _table(package: Package, platform: Platform, table: str, path: Path) -> Iterator[Diagnostic]:
     schema = schemas.load(platform.schema_name)
     if table not in schema.tables:
         message = f"{platform.id} has no table {table!r} ({schema.as_of})"
-        at = package.document.key_at(*path)
-        finding = package.document.error("unknown-table", message, *path, hint=near(table, schema.tables)).findings[0]
-        yield _at_key(finding, at)
+        yield at_key(package.document, "unknown-table", message, *path, hint=near(table, schema.tables))
 
 
 def _fields(
@@ -131,32 +130,37 @@ def _columns_of_hit(package: Package, names: Iterable[str], hit: set[str], path:
 
 def _coverage(package: Package, platform: Platform, query: str, path: Path) -> Iterator[Diagnostic]:
     """CQL passes the linter, SQL parses; KQL and SPL are not judged here."""
-    if "logscale" in platform.targets[:1]:
-        from polysigma.cql import lint
-
-        problems = [str(one) for one in lint(query) if one.severity is Severity.ERROR]
-    elif "sql" in platform.targets[:1]:
-        problems = _sql_problems(query)
-    else:
-        return
-    for problem in problems:
+    match platform.targets[0]:
+        case "logscale":
+            problems = _cql_problems(query)
+        case "sql":
+            problems = _sql_problems(query)
+        case _:
+            return
+    lines = query.splitlines(keepends=True)
+    for problem, line, column in problems:
+        offset = sum(len(text) for text in lines[: line - 1]) + column - 1
         message = f"the coverage query is not valid: {problem}"
-        yield from package.document.error("invalid-coverage", message, *path).findings
+        yield in_text(package.document, "invalid-coverage", message, path, query, offset)
 
 
-def _sql_problems(query: str) -> list[str]:
+def _cql_problems(query: str) -> list[tuple[str, int, int]]:
+    """What is wrong with a query in CQL, and at which line and column of it."""
+    from polysigma.cql import lint
+
+    errors = [one for one in lint(query) if one.severity is Severity.ERROR]
+    return [
+        (f"{one.code} {one.message}", one.at.line if one.at else 1, one.at.column if one.at else 1) for one in errors
+    ]
+
+
+def _sql_problems(query: str) -> list[tuple[str, int, int]]:
     import sqlglot
 
     try:
         sqlglot.parse_one(query, dialect="duckdb")
+    except sqlglot.errors.ParseError as error:
+        return [(str(one["description"]), int(one["line"]), int(one["col"])) for one in error.errors]
     except sqlglot.errors.SqlglotError as error:
-        return [" ".join(str(error).split())]
+        return [(" ".join(str(error).split()), 1, 1)]
     return []
-
-
-def _at_key(finding: Diagnostic, at: object) -> Diagnostic:
-    from dataclasses import replace
-
-    from polysigma.diagnostics import Position
-
-    return replace(finding, at=at) if isinstance(at, Position) else finding

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from polysigma.guide.places import in_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -46,14 +48,17 @@ def check_text(package: Package) -> Iterator[Diagnostic]:
             if path[-1:] == ("recognise",) and not text.strip():
                 continue  # said as a way to tell that is missing
             found = _PHRASES.search(text) if keys or path[-1:] == ("description",) else None
-            if _WHOLE.fullmatch(text):
-                message = f"{text.strip() or 'an empty text'!r} says nothing"
-            elif found:
-                message = f"{' '.join(found[0].split())!r} says nothing"
-            else:
+            whole = _WHOLE.fullmatch(text)
+            if not whole and not found:
                 continue
+            said = (
+                "an empty text"
+                if not text.strip()
+                else repr(" ".join((text if whole or not found else found[0]).split()))
+            )
+            offset = found.start() if found and not whole else 0
             hint = "say what, by which field or number, and who; or leave the entry out"
-            yield from document.error("filler", message, *path, hint=hint).findings
+            yield in_text(document, "filler", f"{said} says nothing", path, text, offset, hint)
 
 
 def check_shared(packages: Iterable[Package]) -> list[Diagnostic]:

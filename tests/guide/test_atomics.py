@@ -1,0 +1,257 @@
+"""Atomic tests: their shape is Atomic Red Team's, and what they do is found."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from polysigma.catalog import rules_root
+from polysigma.convert import compile_rule
+from polysigma.engines.sql import TABLE
+from polysigma.guide import AtomicFile
+from polysigma.replay import load_events, opened, replay
+from polysigma.source import read_file
+
+FOLDER = rules_root() / "botnet_node_beaconing"
+FILES = sorted(rules_root().glob("*/atomics/*/*.yaml"))
+ADDRESS = "203.0.113.10"
+PUBLISHED = "atomic-red-team-mcp==1.3.2"
+"""Has the model of redcanaryco/atomic-red-team inside, a little stricter; needs nothing but pydantic for it."""
+LISTENER = """
+import json, selectors, socket, sys, time
+ports, path = [int(port) for port in sys.argv[2].split(",")], sys.argv[3]
+selector = selectors.DefaultSelector()
+for port in ports:
+    server = socket.create_server((sys.argv[1], port), backlog=500)
+    selector.register(server, selectors.EVENT_READ)
+print("ready", flush=True)
+with open(path, "a", buffering=1) as seen:
+    while True:
+        for key, _ in selector.select():
+            connection, peer = key.fileobj.accept()
+            local = connection.getsockname()
+            connection.settimeout(0.5)
+            said = ""
+            try:
+                while part := connection.recv(200):
+                    said += part.decode("latin-1")
+                    if said.endswith("\\r\\n\\r\\n"):
+                        connection.sendall(b"HTTP/1.0 204 No Content\\r\\n\\r\\n")
+                        break
+            except OSError:
+                pass
+            connection.close()
+            seen.write(json.dumps({"time": time.time(), "peer": peer[0], "port": local[1], "said": said}) + "\\n")
+"""
+
+
+def atomic(technique, shell):
+    (file,) = (path for path in FILES if path.stem == technique)
+    tests = AtomicFile.model_validate(read_file(file)[0].value).atomic_tests
+    return next(test for test in tests if test.executor.name == shell)
+
+
+@pytest.fixture(scope="module")
+def value():
+    return read_file(FOLDER / "atomics" / "T1571" / "T1571.yaml")[0].value
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_file_stands_where_invoke_atomictest_looks_for_it(path):
+    assert path.parent.name == path.stem == AtomicFile.model_validate(read_file(path)[0].value).attack_technique
+
+
+def test_guids_are_given_once():
+    tests = [test for path in FILES for test in AtomicFile.model_validate(read_file(path)[0].value).atomic_tests]
+    assert len({test.auto_generated_guid for test in tests}) == len(tests)
+    assert len({test.name for test in tests}) == len(tests)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda test: test["input_arguments"].pop("port"), "not declared"),
+        (lambda test: test["input_arguments"].update(more={**test["input_arguments"]["port"]}), "no command uses"),
+        (lambda test: test.update(supported_platforms=["windows"]), "not to be expected on windows"),
+        (lambda test: test["executor"].update(command="sudo " + test["executor"]["command"]), "elevation_required"),
+        (lambda test: test["executor"].pop("cleanup_command"), "cleanup_command"),
+        (lambda test: test.update(auto_generated_guid="1"), "auto_generated_guid"),
+        (lambda test: test.update(more=1), "Extra inputs"),
+    ],
+)
+def test_a_test_that_could_not_run_is_refused(value, change, expected):
+    spoilt = copy.deepcopy(value)
+    change(spoilt["atomic_tests"][0])
+    with pytest.raises(ValidationError, match=expected):
+        AtomicFile.model_validate(spoilt)
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash")
+@pytest.mark.parametrize("technique", ["T1571", "T1071.001", "T1498.001"])
+def test_bash_can_read_the_commands(technique):
+    test = atomic(technique, "bash")
+    for cleanup in (False, True):
+        command = test.command(cleanup=cleanup)
+        assert "#{" not in command
+        subprocess.run(["bash", "-n"], input=command, text=True, check=True)
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash")
+@pytest.mark.parametrize("technique", ["T1571", "T1071.001", "T1498.001"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "172.20.0.1", "192.168.7.7"])
+def test_a_test_does_not_shoot_at_what_the_detection_leaves_out(technique, address):
+    run = subprocess.run(
+        ["bash", "-c", atomic(technique, "bash").command(address=address)], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 2
+    assert "leaves" in run.stderr
+
+
+@pytest.mark.slow
+def test_the_files_are_valid_by_the_published_model(tmp_path):
+    fetch = [sys.executable, "-m", "pip", "-qq", "--disable-pip-version-check", "install", "--no-deps"]
+    subprocess.run([*fetch, "--target", str(tmp_path), PUBLISHED], check=True)
+    spec = importlib.util.spec_from_file_location("published", tmp_path / "atomic_red_team_mcp/models/atomic.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["published"] = module
+    try:
+        spec.loader.exec_module(module)
+        for path in FILES:
+            module.Technique.model_validate(read_file(path)[0].value)
+    finally:
+        del sys.modules["published"]
+
+
+# What the tests do, done between two network namespaces, one of which has a documentation address.
+
+
+@contextmanager
+def network():
+    """Two namespaces with a cable between them: the host's, and that of the server at ADDRESS."""
+    host, server = f"polysigma-host-{os.getpid()}", f"polysigma-server-{os.getpid()}"
+    steps = [
+        f"netns add {host}",
+        f"netns add {server}",
+        f"link add eth0 netns {host} type veth peer name eth0 netns {server}",
+        f"-n {host} address add 203.0.113.1/24 dev eth0",
+        f"-n {server} address add {ADDRESS}/24 dev eth0",
+        *(f"-n {space} link set {device} up" for space in (host, server) for device in ("lo", "eth0")),
+    ]
+    try:
+        for step in steps:
+            done = subprocess.run(["ip", *step.split()], capture_output=True, text=True, check=False)
+            if done.returncode:
+                pytest.skip(f"no network namespaces here: ip {step}: {done.stderr.strip()}")
+        yield host, server
+    finally:
+        for space in (host, server):
+            subprocess.run(["ip", "netns", "delete", space], capture_output=True, check=False)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs a Bash test against a listener and returns its output and the connections that the listener accepted."""
+    if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("bash"):
+        pytest.skip("network namespaces take Linux, root, ip and bash")
+
+    def one(test, listening, **values):
+        seen = tmp_path / "seen.jsonl"
+        seen.touch()
+        with network() as (host, server):
+            inside = ["ip", "netns", "exec", server, sys.executable, "-c", LISTENER]
+            listener = subprocess.Popen(
+                [*inside, ADDRESS, ",".join(map(str, listening)), str(seen)], stdout=subprocess.PIPE, text=True
+            )
+            try:
+                assert listener.stdout.readline() == "ready\n"
+                command = test.command(address=ADDRESS, **values)
+                there = ["ip", "netns", "exec", host, "bash", "-c"]
+                done = subprocess.run([*there, command], capture_output=True, text=True, check=False, timeout=120)
+                undone = subprocess.run([*there, test.command(cleanup=True)], capture_output=True, check=False)
+                time.sleep(0.3)
+            finally:
+                listener.terminate()
+                listener.wait()
+                listener.stdout.close()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert undone.returncode == 0
+        return done.stdout, [json.loads(line) for line in seen.read_text(encoding="utf-8").splitlines()]
+
+    return one
+
+
+def hits(tmp_path, reference, connections, lasting=None):
+    """The hits of a detection over the connections, as Sysmon for Linux would have recorded them.
+
+    A run with short pauses is stretched to the time that the test's own pauses take (`lasting`).
+    """
+    first, last = connections[0]["time"], connections[-1]["time"]
+    stretch = lasting.total_seconds() / (last - first) if lasting else 1.0
+    start = datetime(2026, 3, 2, 9, 50, tzinfo=UTC)
+    rows = tmp_path / "sysmon.jsonl"
+    with rows.open("w", encoding="utf-8") as file:
+        for one in connections:
+            moment = start + timedelta(seconds=(one["time"] - first) * stretch)
+            row = {
+                "Channel": "Linux-Sysmon/Operational",
+                "Computer": "ws-01",
+                "EventID": 3,
+                "UtcTime": moment.replace(tzinfo=None).isoformat(" ", "milliseconds"),
+                "Image": "/usr/bin/bash",
+                "Initiated": "true",
+                "Protocol": "tcp",
+                "SourceIp": one["peer"],
+                "DestinationIp": ADDRESS,
+                "DestinationPort": str(one["port"]),
+            }
+            file.write(json.dumps(row) + "\n")
+    with opened([rows]) as inputs:
+        compiled = compile_rule(reference, inputs.family.platform, "sql", table=TABLE)
+        with load_events(compiled.query, inputs) as events:
+            return list(replay(compiled.plan, compiled.query, events).hits)
+
+
+@pytest.mark.slow
+def test_returning_to_an_irc_port_hits(run, tmp_path):
+    test = atomic("T1571", "bash")
+    said, connections = run(test, [6667], interval="0.05")
+    assert "21 of 21 connections" in said
+    assert {one["said"] for one in connections} == {"NICK polysigma\r\n"}
+    assert not Path("/tmp/polysigma-T1571.pid").exists()
+    (hit,) = hits(tmp_path, "botnet_node_beaconing", connections, timedelta(seconds=20 * 420))
+    assert (hit["Computer"], hit["DestinationIp"], hit["DestinationPort"]) == ("ws-01", ADDRESS, 6667)
+    assert (hit["BeaconingScore"], hit["ActiveHours"]) == (3, 3) or hit["ActiveHours"] == 4
+    assert hit["TotalConnections"] in {20, 21}
+
+
+@pytest.mark.slow
+def test_polling_a_web_server_hits(run, tmp_path):
+    said, connections = run(atomic("T1071.001", "bash"), [8080], interval="0.02")
+    assert "76 of 76 requests" in said
+    assert all(one["said"].startswith("GET /work?round=") for one in connections)
+    (hit,) = hits(tmp_path, "botnet_node_beaconing", connections, timedelta(seconds=75 * 120))
+    assert (hit["DestinationPort"], hit["BeaconingScore"], hit["WatchedPort"]) == (8080, 2, False)
+    assert 51 <= hit["TotalConnections"] <= 76
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ports", "scan"), [(1, False), (20, True)])
+def test_a_burst_is_found_by_its_hunt(run, tmp_path, ports, scan):
+    _, connections = run(atomic("T1498.001", "bash"), range(8080, 8080 + ports), ports=ports, pause=0.01)
+    assert len(connections) == 210
+    found = hits(tmp_path, str(FOLDER / "hunts" / "connection_burst.yaml"), connections)
+    seen = {(hit["DestinationIp"], hit["UniquePorts"], hit["ScanIndicator"]) for hit in found}
+    assert seen == {(ADDRESS, ports, scan)}
+    assert hits(tmp_path, "botnet_node_beaconing", connections) == []  # a burst is not a habit
