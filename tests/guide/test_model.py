@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 
 import jsonschema
 import pytest
+from sigma.collection import SigmaCollection
+from sigma.exceptions import SigmaError
 
 from polysigma.catalog import read_rules, rules_root
 from polysigma.diagnostics import PolysigmaError
 from polysigma.guide import as_filter, json_schema, packages, read_guide, read_package
 from polysigma.guide.model import Exclude
 from polysigma.source import read_file
+from sigma.backends.polysigma import backends
+from sigma.pipelines.polysigma import pipelines, platform
 
 SCHEMA = rules_root() / "guide.schema.json"
 GUIDES = sorted(rules_root().glob("*/guide.yaml"))
@@ -75,3 +80,23 @@ def test_every_packaged_guide_can_be_read():
     files, _ = read_rules([str(rules_root())])
     _, findings = packages(files)
     assert findings == []
+
+
+@pytest.mark.parametrize("name", [name for name in pipelines if name != "splunk_cim"])
+def test_every_exclusion_of_the_packaged_guide_converts(name):
+    package = read_package(rules_root() / "botnet_node_beaconing")
+    target = platform(name).targets[0]
+    for index, one in enumerate(package.guide.false_positives):
+        made = as_filter(package, index)
+        if made is None:
+            continue
+        rules = SigmaCollection.from_dicts([*deepcopy([value for _, value in package.documents]), made])
+        query = backends[target](pipelines[name]()).convert(rules)
+        assert query, one.name
+
+
+def test_where_no_program_is_recorded_an_exclusion_by_program_is_refused():
+    package = read_package(rules_root() / "botnet_node_beaconing")
+    rules = SigmaCollection.from_dicts([*deepcopy([value for _, value in package.documents]), as_filter(package, 0)])
+    with pytest.raises(SigmaError, match="cannot answer the value"):
+        backends["spl"](pipelines["splunk_cim"]()).convert(rules)
