@@ -62,8 +62,17 @@ def _cases() -> list[Case]:
 CASES = _cases()
 
 
+_PRINTED: dict[str, tuple[str, str]] = {}
+
+
 def _printed(case: Case, convert: Any) -> tuple[str, str]:
     """The query, and the end of its file's name."""
+    if case.file not in _PRINTED:
+        _PRINTED[case.file] = _convert(case, convert)
+    return _PRINTED[case.file]
+
+
+def _convert(case: Case, convert: Any) -> tuple[str, str]:
     try:
         queries = convert(case.rule.read_text(), case.target, case.pipeline, method=case.method, **case.options)
     except SigmaError as error:

@@ -126,7 +126,14 @@ PLAIN = {
 }
 
 
-@pytest.mark.parametrize("modifier", ["", "__contains", "__startswith", "__endswith", "__cased"])
+@pytest.mark.parametrize(
+    "modifier",
+    [
+        "",
+        "__contains",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("__startswith", "__endswith", "__cased")),
+    ],
+)
 @pytest.mark.parametrize("value", HOSTILE, ids=ident)
 def test_a_value_stays_a_value(processes, value, modifier):
     detection = selecting(**{f"CommandLine{modifier}": value})

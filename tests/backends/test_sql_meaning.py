@@ -212,7 +212,7 @@ VALUES = st.one_of(
 )
 
 FAST = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
-SLOW = settings(max_examples=5000, deadline=None, suppress_health_check=list(HealthCheck))
+SLOW = settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def same_rows(events: Any, condition: Expression) -> None:
