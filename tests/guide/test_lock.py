@@ -10,6 +10,7 @@ from polysigma.diagnostics import PolysigmaError
 from polysigma.guide.__main__ import main
 from polysigma.guide.files import read_package
 from polysigma.guide.lock import meaning, read_lock, write_lock
+from polysigma.source import read_file
 
 SAME = [
     ("title: Botnet Node Beaconing to a Public Address", "title: Bots"),
@@ -38,7 +39,7 @@ OTHER = [
 
 
 def hashed(copy):
-    return meaning(value for _, value in read_package(copy.folder).documents)
+    return meaning(document.value for document in read_file(copy.folder / "rule.yml"))
 
 
 @pytest.mark.parametrize(("old", "new"), SAME, ids=[old.strip()[:25] for old, _ in SAME])

@@ -1,0 +1,94 @@
+"""Coverage queries run, and put the hosts first that are alive and report no connections."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import duckdb
+import pytest
+
+from polysigma.catalog import rules_root
+from polysigma.engines.cql import run_cql
+from polysigma.engines.kql.validate import unavailable, validate
+from polysigma.engines.spl.engine import run_spl
+from polysigma.guide import read_guide
+from sigma.pipelines.polysigma import platform
+
+GUIDES = sorted(rules_root().glob("*/guide.yaml"))
+pytestmark = pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.parent.name)
+NOW = time.time()
+
+
+def query(path, name):
+    return read_guide(path)[1].platforms[name].coverage.query
+
+
+def falcon(name, aid):
+    moment = int(NOW * 1000) - 5_000
+    return {"event_simpleName": name, "cid": "c", "aid": aid, "ComputerName": f"host-{aid}", "timestamp": str(moment)}
+
+
+EVENTS = [falcon("NetworkConnectIP4", "a"), falcon("SensorHeartbeat", "a"), falcon("SensorHeartbeat", "b")]
+
+
+def sysmon(number, computer):
+    moment = datetime.fromtimestamp(NOW - 5, UTC).replace(tzinfo=None).isoformat(" ", "milliseconds")
+    port = "443" if number == 3 else None
+    return {"EventID": number, "Computer": computer, "DestinationPort": port, "UtcTime": moment}
+
+
+def in_duckdb(text, table, rows):
+    connection = duckdb.connect(config={"threads": 1})
+    kinds = {int: "BIGINT"}
+    columns = ", ".join(f'"{name}" {kinds.get(type(value), "VARCHAR")}' for name, value in rows[0].items())
+    connection.execute(f"CREATE TABLE {table} ({columns})")
+    connection.executemany(
+        f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", [[*row.values()] for row in rows]
+    )
+    found = connection.execute(text)
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def test_falcon(path):
+    rows = [
+        {
+            ("#" if name == "event_simpleName" else "") + name: value
+            for name, value in event.items()
+            if name != "timestamp"
+        }
+        | {"@timestamp": int(event["timestamp"]), "event_platform": "Win"}
+        for event in EVENTS
+    ]
+    found = run_cql(query(path, "falcon"), rows, now=NOW).rows
+    assert [(row["ComputerName"], row["Connections"]) for row in found] == [("host-b", 0), ("host-a", 1)]
+
+
+def test_the_data_replicator(path):
+    found = in_duckdb(query(path, "fdr"), "fdr", EVENTS)
+    assert [(row["aid"], row["connections"]) for row in found] == [("b", 0), ("a", 1)]
+
+
+def test_sysmon_as_json(path):
+    found = in_duckdb(
+        query(path, "sysmon_json"), "sysmon", [sysmon(3, "WS-01"), sysmon(1, "ws-01"), sysmon(1, "ws-02")]
+    )
+    assert [(row["host"], row["connections"]) for row in found] == [("ws-02", 0), ("ws-01", 1)]
+
+
+def test_sysmon_in_splunk(path):
+    source = "XmlWinEventLog:Microsoft-Windows-Sysmon/Operational"
+    rows = [
+        {"_time": NOW - 5, "source": source, "EventCode": str(number), "Computer": computer, "DestinationPort": port}
+        for number, computer, port in ((3, "ws-01", "443"), (1, "ws-01", ""), (1, "ws-02", ""))
+    ]
+    found = run_spl(query(path, "splunk_sysmon"), rows, now=NOW)
+    assert [(row["Computer"], row["Connections"]) for row in found] == [("ws-02", 0), ("ws-01", 1)]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
+@pytest.mark.parametrize("name", ["defender", "sentinel", "asim"])
+def test_microsofts_binder_knows_every_column(path, name):
+    assert validate(query(path, name), platform(name).schema_name) == []
