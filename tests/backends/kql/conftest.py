@@ -33,12 +33,11 @@ class Compiled:
     def schema(self) -> str:
         return platform(self.platform).schema_name
 
-    def executed(self, rows: Iterable[dict[str, Any]]) -> Rows:
+    def executed(self, rows: Iterable[dict[str, Any]] | Database) -> Rows:
         """What DuckDB finds by the query's text."""
-        tables: dict[str, Rows] = {}
-        for row in rows:
-            tables.setdefault(row[TABLE], []).append(row)
-        with Database(self.schema, tables) as database:
+        if isinstance(rows, Database):
+            return rows.run(self.query)
+        with filled(self.schema, rows) as database:
             return database.run(self.query)
 
     def expected(self, rows: Iterable[dict[str, Any]]) -> Rows:
@@ -48,6 +47,20 @@ class Compiled:
 
 
 Compile = Callable[..., Compiled]
+
+
+def filled(schema: str, rows: Iterable[dict[str, Any]]) -> Database:
+    """A database with the rows in their tables."""
+    tables: dict[str, Rows] = {}
+    for row in rows:
+        tables.setdefault(row[TABLE], []).append(row)
+    return Database(schema, tables)
+
+
+@pytest.fixture(scope="session")
+def fill() -> Callable[..., Database]:
+    """`fill("defender", rows)`."""
+    return filled
 
 
 @pytest.fixture(scope="session")

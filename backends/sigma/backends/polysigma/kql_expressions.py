@@ -36,8 +36,8 @@ from polysigma.plan.expressions import (
 )
 from polysigma.plan.types import Type
 
-from .conditions import unsupported
 from .kql_addresses import MAPPED, full_spelling, in_ranges, of_two_families
+from .kql_functions import call
 from .kql_text import name, quoted, value, verbatim
 from .regexes import RegexDialect, escaped, translate
 
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KQL_REGEX = RegexDialect("KQL", lookahead=False, lazy=True)
-_LAST_PART = verbatim(r"[^\\/]*$")
-_BACKSLASH = quoted("\\")
+MAX_PATTERNS = 60
+"""More alternatives for one text are printed as one regular expression."""
 _NULLS = {
     Type.INTEGER: "long(null)",
     Type.REAL: "real(null)",
@@ -71,19 +71,19 @@ class Expressions:
         match node:
             case And(items=items):
                 return " and ".join(self._part(item, strict=strict) for item in items)
-            case Or(items=items):
-                return " or ".join(self._part(item, strict=strict) for item in items)
+            case Or():
+                return " or ".join(self.alternatives(node, strict=strict))
             case Not(item=item):
                 return self.negated(item)
             case Comparison():
-                return self._comparison(node, strict=strict)
+                return _all(self._compared(node, strict=strict))
             case In(item=item, choices=choices, cased=cased):
                 assert isinstance(choices, ListLiteral)
                 return self._membership(item, choices.items, cased=cased, negate=False)
             case TextMatch(item=item, parts=parts, cased=cased):
                 return self._text_match(item, parts, cased=cased, negate=False)
             case Regex():
-                return self._regex(node)
+                return _all(self._matched(node))
             case InNetwork(item=item, networks=networks):
                 return self._network(item, networks, strict=strict)
             case Exists(item=item):
@@ -98,6 +98,35 @@ class Expressions:
                 raise TypeError(f"not a test: {node!r}")
             case _:
                 assert_never(node)
+
+    def alternatives(self, node: Or, *, strict: bool = False) -> list[str]:
+        """The parts of `or`; very many patterns for one text become one regular expression.
+
+        The binder gives up on deep queries (KS245, "Query syntax depth exceeds maximum safe limit").
+        """
+        crowds: dict[tuple[Expression, bool], list[TextMatch]] = {}
+        for item in node.items:
+            if isinstance(item, TextMatch):
+                crowds.setdefault((item.item, item.cased), []).append(item)
+        crowded = {key: crowd for key, crowd in crowds.items() if len(crowd) > MAX_PATTERNS}
+        merged = {id(item) for crowd in crowded.values() for item in crowd}
+        parts = [self._part(item, strict=strict) for item in node.items if id(item) not in merged]
+        return parts + [self._crowd(subject, crowd, cased=cased) for (subject, cased), crowd in crowded.items()]
+
+    def _crowd(self, subject: Expression, crowd: list[TextMatch], *, cased: bool) -> str:
+        body = "|".join(_pattern(item.parts) for item in crowd)
+        flags = "s" if cased else "is"
+        return f"{self.text(subject)} matches regex {verbatim(f'(?{flags})(?:{body})')}"
+
+    def bare(self, node: Expression, *, strict: bool = False) -> str:
+        """A test that stands alone, without parentheses round it and what it asks to be there."""
+        match node:
+            case Comparison():
+                return " and ".join(self._compared(node, strict=strict))
+            case Regex():
+                return " and ".join(self._matched(node))
+            case _:
+                return self.condition(node, strict=strict)
 
     def negated(self, node: Expression) -> str:
         """The opposite of a test, never null: it holds where a value is missing."""
@@ -127,7 +156,7 @@ class Expressions:
                     return self.condition(opposite)
                 return f"(isnull({name(left.name)}) or {self.condition(opposite)})"
             case _:
-                return f"not({self.condition(node, strict=True)})"
+                return f"not({self.bare(node, strict=True)})"
 
     def _part(self, node: Expression, *, strict: bool) -> str:
         text = self.condition(node, strict=strict)
@@ -142,7 +171,8 @@ class Expressions:
     def _is_text(self, item: Expression) -> bool:
         return self.type_of(item) in {None, Type.TEXT, Type.ADDRESS}
 
-    def _comparison(self, node: Comparison, *, strict: bool) -> str:
+    def _compared(self, node: Comparison, *, strict: bool) -> list[str]:
+        """What must be there, and the comparison."""
         left, right, operator = node.left, node.right, node.operator
         kinds = {self.type_of(left), self.type_of(right)}
         if kinds <= {Type.TEXT, Type.ADDRESS}:
@@ -150,21 +180,21 @@ class Expressions:
             there = [f"isnotempty({self.value(side)})" for side in (left, right) if not self.is_there(side)]
             there = there if operator == "!=" else there[:1]
             sign = {"=": "==", "!=": "!="}[operator] if node.cased else {"=": "=~", "!=": "!~"}[operator]
-            return _all([*there, f"{self.value(left)} {sign} {self.value(right)}"])
+            return [*there, f"{self.value(left)} {sign} {self.value(right)}"]
         if Type.TEXT in kinds:
             first, second = (f"todouble({self.value(side)})" for side in (left, right))
         else:
             first, second = self._operand(left), self._operand(right)
         if (operator, right) == ("=", TRUE) and isinstance(left, Column) and left.name in self.present:
-            return name(left.name)
+            return [name(left.name)]
         if operator in {"=", "!="}:
             sides = ((left, first), (right, second))
             there = [f"isnotnull({text})" for side, text in sides if not self.is_there(side)]
             # Two nulls are neither equal nor unequal: the test is null.
             there = there if operator == "!=" or not isinstance(right, Constant) else []
-            return _all([*there, f"{first} {'==' if operator == '=' else operator} {second}"])
+            return [*there, f"{first} {'==' if operator == '=' else operator} {second}"]
         nullable = not (self.is_there(left) and self.is_there(right))
-        return self._settled(f"{first} {operator} {second}", strict=strict and nullable)
+        return [self._settled(f"{first} {operator} {second}", strict=strict and nullable)]
 
     def _membership(self, item: Expression, items: tuple[Scalar, ...], *, cased: bool, negate: bool) -> str:
         texts = [text for text in items if isinstance(text, str)]
@@ -196,13 +226,13 @@ class Expressions:
         test = f"{subject} matches regex {verbatim(f'(?{ignore}s)' + _pattern(parts))}"
         return f"not({test})" if negate else test
 
-    def _regex(self, node: Regex) -> str:
+    def _matched(self, node: Regex) -> list[str]:
         subject = self.text(node.item)
         letters = "".join(sorted(node.flags))
         pattern = (f"(?{letters})" if letters else "") + translate(node.pattern, KQL_REGEX)
         test = f"{subject} matches regex {verbatim(pattern)}"
         # A pattern that matches the empty text would match a missing value.
-        return _all([f"isnotempty({subject})", test]) if _matches_nothing(node.pattern) else test
+        return [f"isnotempty({subject})", test] if _matches_nothing(node.pattern) else [test]
 
     def _network(self, item: Expression, networks: tuple[str, ...], *, strict: bool) -> str:
         """IPv4 and IPv6 networks each by their own functions, which are null for an address of the other kind."""
@@ -237,7 +267,7 @@ class Expressions:
             case Arithmetic(operator=operator, left=left, right=right):
                 return f"{self._operand(left)} {operator} {self._operand(right)}"
             case Call():
-                return self._call(node)
+                return call(node, self)
             case Case(branches=branches, otherwise=otherwise):
                 return self._case(node, branches, otherwise)
             case And() | Or() | Not() | Comparison() | In() | TextMatch() | Regex() | InNetwork() | Exists():
@@ -307,68 +337,16 @@ class Expressions:
         self, node: Expression, branches: tuple[tuple[Expression, Expression], ...], otherwise: Expression
     ) -> str:
         kind = self.type_of(node)
-        arguments = [text for test, result in branches for text in (self.condition(test), self._as(result, kind))]
+        arguments = [text for test, result in branches for text in (self.condition(test), self.as_type(result, kind))]
         function = "iff" if len(branches) == 1 else "case"
-        return f"{function}({', '.join([*arguments, self._as(otherwise, kind)])})"
+        return f"{function}({', '.join([*arguments, self.as_type(otherwise, kind)])})"
 
-    def _as(self, node: Expression, kind: Type | None) -> str:
+    def as_type(self, node: Expression, kind: Type | None) -> str:
         """A branch's value in the type of all: KQL wants one type of all of them."""
         if isinstance(node, Constant) and node.value is None:
             return self.null(kind)
         text = self.value(node)
         return f"todouble({text})" if kind is Type.REAL and self.type_of(node) is Type.INTEGER else text
-
-    def _call(self, node: Call) -> str:
-        first, *rest = node.arguments
-        match node.name:
-            case "coalesce":
-                return f"coalesce({', '.join(self._as(argument, self.type_of(node)) for argument in node.arguments)})"
-            case "lower":
-                return f"tolower({self.text(first)})"
-            case "length":
-                return self._if_there(first, f"strlen({self.text(first)})", "long(null)")
-            case "round":
-                return f"round({self.value(first)}, {self.value(rest[0])})"
-            case "digit_ratio":
-                digits = f"strlen(replace_regex({self.text(first)}, {verbatim('[^0-9]')}, {quoted('')}))"
-                return self._if_there(first, f"todouble({digits}) / strlen({self.text(first)})", "real(null)")
-            case "labels":
-                count = rest[0]
-                if not isinstance(count, Constant) or not isinstance(count.value, int) or count.value < 1:
-                    raise unsupported("labels with a number that is not constant")
-                pattern = rf"([^.]+(?:[.][^.]+){{0,{count.value - 1}}})[.]?$"
-                return f"extract({verbatim(pattern)}, 1, {self.text(first)})"
-            case "base_name":
-                return f"extract({_LAST_PART}, 0, {self.text(first)})"
-            case "account":
-                domain, user = self.text(first), self.text(rest[0])
-                joined = f"strcat({domain}, {_BACKSLASH}, {user})"
-                return f"iff(isempty({domain}) or isempty({user}), strcat({domain}, {user}), {joined})"
-            case "json_text":
-                return f"tostring({self._json(node)})"
-            case "json_integer":
-                return f"tolong({self._json(node)})"
-            case "seconds_between":
-                later, earlier = node.arguments
-                return f"(({self.value(later)} - {self.value(earlier)}) / 1s)"
-            case "time_from_seconds":
-                return f"unixtime_seconds_todatetime({self.value(first)})"
-            case "time_from_milliseconds":
-                return f"unixtime_milliseconds_todatetime({self.value(first)})"
-            case "time_from_text":
-                return f"todatetime({self.text(first)})"
-            case other:
-                raise unsupported(f"the function {other} can only define a column, not stand inside an expression")
-
-    def _json(self, node: Call) -> str:
-        text, key = node.arguments
-        if not isinstance(key, Constant) or not isinstance(key.value, str):
-            raise unsupported("a JSON key that is not constant")
-        access = f".{key.value}" if re.fullmatch(r"[A-Za-z_]\w*", key.value) else f"[{quoted(key.value)}]"
-        return f"parse_json({self.value(text)}){access}"
-
-    def _if_there(self, node: Expression, text: str, null: str) -> str:
-        return text if self.is_there(node) else f"iff(isempty({self.text(node)}), {null}, {text})"
 
     def _spelled(self, item: Expression, texts: list[str]) -> list[str]:
         """Addresses as `address_columns` spells them."""

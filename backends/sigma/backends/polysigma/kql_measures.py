@@ -105,18 +105,17 @@ def _sum(target: str, node: Expression, expressions: Expressions) -> Printed:
 
 
 def _by_time(item: Measure, expressions: Expressions, time: str) -> Printed:
-    """The value of the earliest or latest row that has one, told by a column of times of such rows."""
+    """The value of the earliest or latest row that has one, told by a column of times of such rows.
+
+    Value and time are columns of the names that they keep: `arg_max` names what it gives by what it is given.
+    """
     assert item.value is not None
     function = "arg_max" if item.function == "last" else "arg_min"
-    before: list[tuple[str, str]] = []
-    subject = expressions.value(item.value)
-    if not isinstance(item.value, Column):
-        before.append((f"{item.name}Value", subject))
-        subject = name(f"{item.name}Value")
-    when = time
-    if not expressions.is_there(item.value):
-        when = f"{item.name}Time"
-        exists = expressions.condition(Exists(item.value))
-        before.append((when, f"iff({exists}, {name(time)}, datetime(null))"))
-    text = f"({name(f'{item.name}At')}, {name(item.name)}) = {function}({name(when)}, {subject})"
-    return Printed(text, tuple(before))
+    when = f"{item.name}Time"
+    exists = expressions.condition(Exists(item.value))
+    stamped = name(time) if expressions.is_there(item.value) else f"iff({exists}, {name(time)}, datetime(null))"
+    before = [(when, stamped)]
+    if item.value != Column(item.name):
+        before.append((item.name, expressions.value(item.value)))
+    names = f"{name(when)}, {name(item.name)}"
+    return Printed(f"({names}) = {function}({names})", tuple(before))

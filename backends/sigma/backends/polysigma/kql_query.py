@@ -199,12 +199,21 @@ class Query:
     def _where(self, condition: Expression) -> list[str]:
         """Filters; what they ask to be there is not missing afterwards."""
         parts = tuple(part for item in conjuncts(condition) for part in by_family(item))
-        printed = [self._operand(part) for part in parts] if len(parts) > 1 else [self.expressions.condition(parts[0])]
+        printed = [self._operand(part) for part in parts] if len(parts) > 1 else [self.expressions.bare(parts[0])]
         for part in parts:
             if isinstance(part, Exists) and isinstance(part.item, Column):
                 self.present.add(part.item.name)
         together = " and ".join(printed)
-        return [f"where {together}"] if len(together) <= WIDTH else [f"where {text}" for text in printed]
+        if len(together) <= WIDTH:
+            return [f"where {together}"]
+        return [f"where {self._broken(part)}" for part in parts]
+
+    def _broken(self, part: Expression) -> str:
+        """A filter of its own; alternatives that are too long for a line stand one a line."""
+        text = self.expressions.bare(part)
+        if not isinstance(part, Or) or len(text) <= WIDTH:
+            return text
+        return "\n    or ".join(self.expressions.alternatives(part))
 
     def _operand(self, part: Expression) -> str:
         text = self.expressions.condition(part)

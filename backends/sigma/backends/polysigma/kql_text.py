@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _WORDS = """
     and as asc between bool by case contains contains_cs count date datetime decimal desc distinct double dynamic
     endswith extend false find getschema guid has has_all has_any has_cs hint hasprefix hassuffix in int invoke join
@@ -28,7 +29,7 @@ _RESERVED = frozenset(re.findall(r"\w+", _WORDS))
 
 def name(column: str) -> str:
     """A column's name, in brackets where it could be taken for something else."""
-    if _NAME.fullmatch(column) and column.lower() not in _RESERVED:
+    if _NAME.fullmatch(column) and column not in _RESERVED:
         return column
     return f"[{quoted(column)}]"
 
@@ -37,7 +38,7 @@ def quoted(text: str) -> str:
     """A string literal: verbatim where it has backslashes, escaped where it has what cannot be seen."""
     if _INVISIBLE.search(text):
         body = text.replace("\\", "\\\\").replace('"', '\\"')
-        return '"' + _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", body) + '"'
+        return '"' + _INVISIBLE.sub(lambda found: _ESCAPES.get(found[0], f"\\u{ord(found[0]):04x}"), body) + '"'
     if "\\" in text:
         return verbatim(text)
     return '"' + text.replace('"', '\\"') + '"'

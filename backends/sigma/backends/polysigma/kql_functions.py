@@ -1,0 +1,80 @@
+"""The functions of the step language as KQL's.
+
+Source: learn.microsoft.com/kusto/query, pages of extract(), parse_json(), replace_regex(), strcat() and of the
+conversion functions; `coalesce` passes over empty strings.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from polysigma.plan.expressions import Call, Constant, Expression
+
+from .conditions import unsupported
+from .kql_text import quoted, verbatim
+
+if TYPE_CHECKING:
+    from .kql_expressions import Expressions
+
+_LAST_PART = verbatim(r"[^\\/]*$")
+_BACKSLASH = quoted("\\")
+
+
+def call(node: Call, expressions: Expressions) -> str:
+    """A function of the step language."""
+    first, *rest = node.arguments
+    match node.name:
+        case "coalesce":
+            kind = expressions.type_of(node)
+            return f"coalesce({', '.join(expressions.as_type(argument, kind) for argument in node.arguments)})"
+        case "lower":
+            return f"tolower({expressions.text(first)})"
+        case "length":
+            return _if_there(first, expressions, f"strlen({expressions.text(first)})", "long(null)")
+        case "round":
+            return f"round({expressions.value(first)}, {expressions.value(rest[0])})"
+        case "digit_ratio":
+            digits = f"strlen(replace_regex({expressions.text(first)}, {verbatim('[^0-9]')}, {quoted('')}))"
+            return _if_there(
+                first, expressions, f"todouble({digits}) / strlen({expressions.text(first)})", "real(null)"
+            )
+        case "labels":
+            count = rest[0]
+            if not isinstance(count, Constant) or not isinstance(count.value, int) or count.value < 1:
+                raise unsupported("labels with a number that is not constant")
+            pattern = rf"([^.]+(?:[.][^.]+){{0,{count.value - 1}}})[.]?$"
+            return f"extract({verbatim(pattern)}, 1, {expressions.text(first)})"
+        case "base_name":
+            return f"extract({_LAST_PART}, 0, {expressions.text(first)})"
+        case "account":
+            domain, user = expressions.text(first), expressions.text(rest[0])
+            joined = f"strcat({domain}, {_BACKSLASH}, {user})"
+            return f"iff(isempty({domain}) or isempty({user}), strcat({domain}, {user}), {joined})"
+        case "json_text":
+            return f"tostring({_json(node, expressions)})"
+        case "json_integer":
+            return f"tolong({_json(node, expressions)})"
+        case "seconds_between":
+            later, earlier = node.arguments
+            return f"(({expressions.value(later)} - {expressions.value(earlier)}) / 1s)"
+        case "time_from_seconds":
+            return f"unixtime_seconds_todatetime({expressions.value(first)})"
+        case "time_from_milliseconds":
+            return f"unixtime_milliseconds_todatetime({expressions.value(first)})"
+        case "time_from_text":
+            return f"todatetime({expressions.text(first)})"
+        case other:
+            raise unsupported(f"the function {other} can only define a column, not stand inside an expression")
+
+
+def _json(node: Call, expressions: Expressions) -> str:
+    text, key = node.arguments
+    if not isinstance(key, Constant) or not isinstance(key.value, str):
+        raise unsupported("a JSON key that is not constant")
+    access = f".{key.value}" if re.fullmatch(r"[A-Za-z_]\w*", key.value) else f"[{quoted(key.value)}]"
+    return f"parse_json({expressions.value(text)}){access}"
+
+
+def _if_there(node: Expression, expressions: Expressions, text: str, null: str) -> str:
+    return text if expressions.is_there(node) else f"iff(isempty({expressions.text(node)}), {null}, {text})"
