@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from polysigma import schemas
 from polysigma.diagnostics import Severity
 from polysigma.guide.checks_parameters import columns_of_hit
+from polysigma.guide.exclusions import base_rules
 from polysigma.guide.places import at_key, in_text
 from polysigma.plan.typing import near
+from polysigma.platform import Logsource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from polysigma.platform import Platform
 
 Path = tuple[str | int, ...]
+_WARNING = Severity.WARNING
 
 
 def known_platforms() -> dict[str, Platform]:
@@ -32,8 +36,12 @@ def check_platforms(package: Package) -> Iterator[Diagnostic]:
     platforms = known_platforms()
     document, guide = package.document, package.guide
     for name in sorted(platforms.keys() - guide.platforms.keys()):
-        message = f"nothing is said about the platform {name}"
-        yield at_key(document, "missing-platform", message, "platforms", hint=f"{name}:")
+        if _records(platforms[name], package):
+            message = f"nothing is said about the platform {name}, which records what the rule looks at"
+            # A site may have one platform only, so that this is no error.
+            yield replace(
+                at_key(document, "missing-platform", message, "platforms", hint=f"{name}:"), severity=_WARNING
+            )
     for name, one in guide.platforms.items():
         path: Path = ("platforms", name)
         if name not in platforms:
@@ -79,6 +87,18 @@ def fields_named(package: Package) -> set[str]:
         for columns in fields.values()
         for column in columns
     }
+
+
+def _records(platform: Platform, package: Package) -> bool:
+    """Whether the platform claims the log source of every rule that the detection looks at."""
+    sources = [rule.get("logsource") for rule in base_rules(package)]
+    if not sources or not all(isinstance(source, dict) for source in sources):
+        return False
+    keys = ("category", "product", "service")
+    parts = [
+        {key: str(source[key]) for key in keys if source.get(key)} for source in sources if isinstance(source, dict)
+    ]
+    return all(platform.category_for(Logsource(**one)) is not None for one in parts)
 
 
 def _unknown_platform(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from polysigma.diagnostics import Severity
 from polysigma.guide.checks_text import check_shared
 from polysigma.guide.files import read_package
 
@@ -41,6 +42,18 @@ def test_a_fault_is_named_with_its_place(fault, spoilt, new_copy):
     if "at" in fault:
         places = {(Path(one.file or "").name, one.at.line) for one in found if one.at}
         assert (Path(fault["file"]).name, copy.line(fault["file"], fault["at"])) in places, "\n".join(map(str, found))
+
+
+def test_a_platform_that_does_not_record_it_need_not_be_spoken_of(copy):
+    copy.edit("rule.yml", "    category: network_connection", "    category: network_connection\n    product: macos")
+    copy.edit("guide.yaml", "    splunk_sysmon:\n        sources", "    splunk_sysmom:\n        sources")
+    assert "missing-platform" not in {one.code for one in copy.check()}
+
+
+def test_a_platform_that_is_not_spoken_of_is_a_warning(copy):
+    copy.edit("guide.yaml", "    splunk_sysmon:\n        sources", "    splunk_sysmom:\n        sources")
+    (finding,) = [one for one in copy.check() if one.code == "missing-platform"]
+    assert finding.severity is Severity.WARNING
 
 
 def test_a_phrase_that_says_nothing_is_named_to_the_character(copy):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 from polysigma.catalog import packaged_names, read_rules, resolve, rules_root
@@ -15,8 +19,10 @@ from polysigma.diagnostics import Diagnostic
 from polysigma.engines.sql import TABLE
 from polysigma.guide import hunts
 from polysigma.replay import load_events, opened, replay
+from polysigma.source import read_file
 
 HUNTS = rules_root() / "botnet_node_beaconing" / "hunts"
+MODELINE = "# yaml-language-server: $schema=../../polysigma.schema.json"
 START = datetime(2026, 3, 2, 9, 5, tzinfo=UTC)
 BLIND = {("connection_burst", "defender"), ("connection_burst", "sentinel"), ("random_names", "defender")}
 BLIND |= {("random_names", "sentinel"), ("random_names", "falcon"), ("random_names", "fdr")}
@@ -73,6 +79,30 @@ def test_a_hunt_converts_everywhere_or_is_blind_for_a_reason(path):
     refused = {(path.stem, result.platform): result.finding.message for result in results if result.finding}
     assert set(refused) == {one for one in BLIND if one[0] == path.stem}
     assert all("blind" in message for message in refused.values())
+
+
+@pytest.mark.parametrize("path", sorted(HUNTS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_document_of_a_hunt_names_the_schema_and_is_valid_by_it(path):
+    schema = rules_root() / "polysigma.schema.json"
+    assert (path.parent / "../../polysigma.schema.json").resolve() == schema.resolve()
+    documents = path.read_text(encoding="utf-8").split("\n---\n")
+    assert {document.splitlines()[0] for document in documents} == {MODELINE}
+    validator = jsonschema.Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")))
+    assert [error.message for one in read_file(path) for error in validator.iter_errors(one.value)] == []
+
+
+@pytest.mark.slow
+def test_sigma_s_own_checker_passes_hunts():
+    sigma = Path(sys.executable).with_name("sigma")
+    configuration = ["--validation-config", rules_root() / "sigma-validators.yaml"]
+    run = subprocess.run(
+        [sigma, "check", *configuration, "--fail-on-issues", *sorted(HUNTS.glob("*.yaml"))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "Found 0 errors, 0 condition errors and 0 issues." in run.stdout
 
 
 def test_hunts_are_no_rules_to_deploy():
