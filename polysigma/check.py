@@ -220,7 +220,20 @@ def _query(result: Conversion) -> list[Diagnostic]:
             findings.append(Diagnostic("unknown-platform-column", message, file=str(result.path)))
         if result.target == "logscale":
             findings += _linted(result, compiled.query)
+        if result.target == "spl":
+            findings += _parsed(result, compiled.query)
     return findings
+
+
+def _parsed(result: Conversion, query: str) -> list[Diagnostic]:
+    from polysigma.engines.spl import SplError, parse
+
+    try:
+        parse(query)
+    except SplError as error:
+        message = f"the query for {result.platform} is not valid SPL: {error}"
+        return [Diagnostic("invalid-query", message, file=str(result.path))]
+    return []
 
 
 def _linted(result: Conversion, query: str) -> list[Diagnostic]:

@@ -23,6 +23,7 @@ from polysigma.engines.spl.tree import (
     Aggregate,
     Command,
     Eval,
+    Fieldformat,
     Head,
     Mvexpand,
     Rename,
@@ -163,6 +164,8 @@ def _stage(command: Command) -> Stage:
             return lambda rows: rows[:count]
         case Table(fields=fields):
             return lambda rows: [{name: row.get(name) for name in fields} for row in rows]
+        case Fieldformat():
+            return lambda rows: rows
         case Rename(prefix=prefix):
             start = f"{prefix}."
             return lambda rows: [{name.removeprefix(start): value for name, value in row.items()} for row in rows]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeAlias, assert_never
@@ -239,6 +240,7 @@ _FUNCTIONS: dict[str, Callable[..., Value]] = {
     "replace": _replaced,
     "round": _rounded,
     "split": _split,
+    "strftime": lambda value, form: time.strftime(str(form), time.gmtime(number(value) or 0)),
     "substr": _substring,
     "tonumber": _tonumber,
     "urldecode": lambda value: unquote(text(value) or ""),

@@ -27,6 +27,7 @@ EVAL: dict[str, tuple[int, int]] = {
     "replace": (3, 3),
     "round": (1, 2),
     "split": (2, 2),
+    "strftime": (2, 2),
     "substr": (2, 3),
     "tonumber": (1, 2),
     "true": (0, 0),

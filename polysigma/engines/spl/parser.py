@@ -13,6 +13,7 @@ from polysigma.engines.spl.tree import (
     Command,
     Eval,
     Expression,
+    Fieldformat,
     Head,
     Mvexpand,
     Name,
@@ -66,6 +67,7 @@ class _Commands(Reader):
             "sort": self._sort,
             "head": self._head,
             "table": self._table,
+            "fieldformat": self._fieldformat,
             "rename": self._rename,
             "mvexpand": self._mvexpand,
         }
@@ -224,6 +226,11 @@ class _Commands(Reader):
     def _table(self) -> Table:
         at = self.take().at
         return Table(tuple(self._fields()), at=at)
+
+    def _fieldformat(self) -> Fieldformat:
+        at = self.take().at
+        field, shown = self._assignment()
+        return Fieldformat(field, shown, at=at)
 
     def _rename(self) -> Rename:
         at = self.take().at

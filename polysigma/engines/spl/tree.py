@@ -188,6 +188,14 @@ class Table(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Fieldformat(Node):
+    """How a field is shown; its value stays."""
+
+    field: str
+    shown: Expression
+
+
+@dataclass(frozen=True, slots=True)
 class Rename(Node):
     """`rename prefix.* AS *`."""
 
@@ -199,7 +207,7 @@ class Mvexpand(Node):
     field: str
 
 
-Command = Search | Where | Eval | Stats | Tstats | Sort | Head | Table | Rename | Mvexpand
+Command = Search | Where | Eval | Stats | Tstats | Sort | Head | Table | Fieldformat | Rename | Mvexpand
 
 
 @dataclass(frozen=True, slots=True)

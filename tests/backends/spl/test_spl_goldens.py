@@ -25,6 +25,7 @@ from polysigma.engines.spl.tree import Macro, Search, Tstats
 GOLDENS = Path(__file__).parent / "goldens"
 RULES = Path(__file__).parents[1] / "goldens"
 BEACONING = Path(__file__).parents[3] / "rules" / "botnet_node_beaconing" / "rule.yml"
+REGULAR = Path(__file__).parents[3] / "rules" / "regular_beacon_to_rare_destination" / "rule.yml"
 UPDATE = bool(os.environ.get("UPDATE_GOLDENS"))
 
 
@@ -57,6 +58,8 @@ def _cases() -> list[Case]:
         found.append(Case(BEACONING, pipeline, f"{name}.rule.spl", options={"form": "rule"}))
         found.append(Case(BEACONING, pipeline, f"{name}.portable.spl", method="portable"))
         found.append(Case(BEACONING, pipeline, f"{name}.macro.spl", options={"index_macro": "edr_events"}))
+    for name, pipeline in (("regular", "splunk_sysmon"), ("regular.cim", "splunk_cim")):
+        found.append(Case(REGULAR, pipeline, f"{name}.spl"))
     found.append(Case(RULES / "endswith.yml", "splunk_sysmon", "endswith.literal.spl", options={"index_macro": ""}))
     found.append(Case(GOLDENS / "annotated.yml", "splunk_sysmon", "annotated.spl"))
     return found

@@ -100,3 +100,31 @@ def test_there_is_something_to_hit_and_to_miss(platform):
     assert hits["nineteen_connections"] == 0
     assert hits["twenty_connections"] > 0
     assert hits["mapped_address_is_the_ipv4_address"] > 0
+
+
+RARE = Path(__file__).parents[3] / "rules/regular_beacon_to_rare_destination"
+
+
+@pytest.mark.skipif(not RARE.is_dir(), reason="the detection is not in this package")
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_the_search_for_regular_beacons_hits_what_the_oracle_hits(platform):
+    """Nested groups, eventstats and numbers that are not whole."""
+    backend = SplBackend(processing_pipeline=pipelines[platform]())
+    backend.convert(SigmaCollection.from_yaml((RARE / "rule.yml").read_text()))
+    (result,) = [one for several in backend.compiled.values() for one in several if one.plan.window]
+    query, hits = compile_spl(result.query), 0
+    for drawn in load_scenarios(RARE / "scenarios.yaml")[:6]:
+        rows = list(render(generate(drawn), platform))
+        end = windows(rows)[-1]
+        within = [row for row in rows if end - result.plan.window <= row["_time"] < end]
+        expected, found = (
+            {
+                (row[keys[0]], canonical(row[keys[1]]), number(row[keys[2]])): (row["Hosts"], round(row["Evidence"], 6))
+                for keys in [PLATFORMS[platform]]
+                for row in each
+            }
+            for each in (evaluate(result.plan, within), query.run(rows, now=float(end)))
+        )
+        assert found == expected, drawn.name
+        hits += len(found)
+    assert hits

@@ -193,6 +193,12 @@ def test_a_row_comes_once_for_each_value_that_is_expanded():
     assert [row["r"] for row in rows_of('eval r=mvappend("a", "b") | mvexpand r', {})] == ["a", "b"]
 
 
+def test_a_format_shows_a_field_otherwise_and_leaves_its_value():
+    """Search Reference, "fieldformat": the underlying value does not change."""
+    assert rows_of('fieldformat t=strftime(t, "%H:%M")', {"t": 60})[0]["t"] == 60
+    assert evaluated('strftime(60, "%H:%M")') == "00:01"
+
+
 def test_a_time_snaps_down():
     """Search Manual, "Specify time modifiers in your search": -1h@h at 13:45 is 12:00."""
     quarter_to_two = 13 * 3600 + 45 * 60

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from polysigma import schemas
 from polysigma.plan.durations import format_duration
@@ -30,9 +30,8 @@ from polysigma.plan.simplify import simplify
 from polysigma.plan.steps import Annotate, Bucket, Group, Plan, Source
 from polysigma.plan.types import Type
 
-from .backend import PolysigmaBackend
-from .conditions import unsupported
 from .correlations import RULE_COLUMN
+from .errors import unsupported
 from .printer import Job, Printer, one_line
 from .spl_search import Search
 from .spl_steps import WIDTH, Steps, where
@@ -113,6 +112,9 @@ class _Query:
         if plan.window is not None:
             shown = list(dict.fromkeys(column for output in plan.outputs for column in output.columns))
             lines.append("table " + ", ".join(search_name(self.values.name(name)) for name in shown))
+            times = (name for output in plan.outputs if output.type is Type.TIME for name in output.columns)
+            for name in map(eval_name, map(self.values.name, dict.fromkeys(times))):
+                lines.append(f'fieldformat {name}=strftime({name}, "%Y-%m-%d %H:%M:%S %z")')
         return "\n".join(f"| {line}" if number else line for number, line in enumerate(lines)) + "\n"
 
     # The time.
@@ -316,15 +318,3 @@ def _cost(part: Expression) -> int:
     costs = {Comparison: 1, In: 2, TextMatch: 3, InNetwork: 4, Regex: 5}
     found = max((costs.get(type(node), 0) for node in walk(part)), default=0)
     return found + 10 * isinstance(part, Not)
-
-
-class SplBackend(PolysigmaBackend):
-    """Splunk: plain rules and staged correlations."""
-
-    name: ClassVar[str] = "Splunk (SPL)"
-    identifier: ClassVar[str] = "spl"
-    example_pipeline: ClassVar[str] = "splunk_sysmon"
-    takes_index_macro: ClassVar[bool] = True
-
-    def printer(self) -> Printer:
-        return SplPrinter(self.options.index_macro)

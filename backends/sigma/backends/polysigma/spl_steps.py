@@ -28,7 +28,7 @@ from polysigma.plan.steps import (
 )
 from polysigma.plan.types import Type
 
-from .conditions import unsupported
+from .errors import unsupported
 from .spl_text import eval_name, search_name
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ from polysigma.plan.expressions import (
 )
 from polysigma.plan.types import Type
 
-from .conditions import unsupported
+from .errors import unsupported
 from .spl_text import (
     eight_groups,
     escaped_text,

@@ -13,7 +13,7 @@ import re
 
 from polysigma.plan.expressions import Scalar, Wildcard
 
-from .conditions import unsupported
+from .errors import unsupported
 from .regexes import RegexDialect, escaped, translate
 
 SPL_REGEX = RegexDialect("Splunk", lookahead=True, lazy=True, hexed="`", pcre=True)

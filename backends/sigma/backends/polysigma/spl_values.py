@@ -31,7 +31,7 @@ from polysigma.plan.expressions import (
 )
 from polysigma.plan.typing import Scope, infer
 
-from .conditions import unsupported
+from .errors import unsupported
 from .spl_tests import Tests
 from .spl_text import eval_name, eval_string, eval_value, regex_string
 
