@@ -58,7 +58,7 @@ from polysigma.plan.steps import (
 )
 from polysigma.plan.types import Type
 from sigma.backends.polysigma.printer import Job
-from sigma.backends.polysigma.sql_printer import SqlPrinter
+from sigma.backends.polysigma.sql import SqlPrinter
 
 TEXTS = (
     "cmd.exe", "CMD.EXE", "C:\\Windows\\System32\\cmd.exe", "\\\\server\\share\\x", "a%b", "a_b", "axb", "a!b",

@@ -40,7 +40,7 @@ from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Measure, Outpu
 from polysigma.plan.types import Type
 from polysigma.plan.typing import Scope, infer
 from sigma.backends.polysigma.printer import Job
-from sigma.backends.polysigma.sql_printer import SqlPrinter
+from sigma.backends.polysigma.sql import SqlPrinter
 
 # Every column is text in the table, as in CSV and in Falcon's JSON.
 NATIVE = {

@@ -1,9 +1,6 @@
-"""Polysigma's targets for `sigma convert`: logscale and sql."""
+"""Polysigma's targets for `sigma convert`: logscale, kql, spl and sql."""
 
-from .kql import KqlBackend
-from .logscale import LogScaleBackend
-from .spl import SplBackend
-from .sql import SqlBackend
+from .targets import KqlBackend, LogScaleBackend, SplBackend, SqlBackend
 
 __all__ = ["KqlBackend", "LogScaleBackend", "SplBackend", "SqlBackend", "backends"]
 

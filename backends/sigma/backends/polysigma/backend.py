@@ -15,7 +15,7 @@ from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaBackendError, SigmaError
 from sigma.rule import SigmaDetection, SigmaDetections
 
-from .conditions import expression_of, unsupported
+from .errors import unsupported
 from .options import Options, read_options
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ class PolysigmaBackend(TextQueryBackend):
     def convert_condition(self, cond: Any, state: ConversionState) -> Any:
         """The condition as an expression, kept in the state for correlations; text is made when it is finished."""
         from .absent import folded, losses
+        from .conditions import expression_of
         from .sources import column_types, event_filter
 
         if cond is None:

@@ -20,8 +20,8 @@ from polysigma.plan.steps import TIME_COLUMN, Bucket, Plan, Schedule, Step, coun
 from polysigma.plan.types import Type
 from polysigma.platform import FidelityLevel, Loss
 
-from .conditions import unsupported
 from .correlations import RULE_COLUMN, WINDOW, portable
+from .errors import unsupported
 from .printer import Job
 from .sources import BaseRule, aliases_for, united
 

@@ -13,7 +13,6 @@ from sigma.conditions import (
     ConditionOR,
     ConditionValueExpression,
 )
-from sigma.exceptions import SigmaFeatureNotSupportedByBackendError
 from sigma.types import (
     CompareOperators,
     SigmaBool,
@@ -54,6 +53,7 @@ from polysigma.plan.expressions import (
 from polysigma.plan.types import Type
 
 from .absent import is_absent, outcome
+from .errors import unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,11 +70,6 @@ _FLAGS: dict[SigmaRegularExpressionFlag, RegexFlag] = {
     SigmaRegularExpressionFlag.DOTALL: "s",
 }
 _WILDCARDS = {SpecialChars.WILDCARD_MULTI: Wildcard.ANY, SpecialChars.WILDCARD_SINGLE: Wildcard.ONE}
-
-
-def unsupported(message: str) -> SigmaFeatureNotSupportedByBackendError:
-    """The error for what no language of ours can say (yet); `sigma convert -s` skips the rule."""
-    return SigmaFeatureNotSupportedByBackendError(message)
 
 
 def expression_of(condition: object, type_of: Callable[[str], Type]) -> Expression:

@@ -18,7 +18,7 @@ from sigma.correlations import (
 from polysigma.plan.expressions import Column, Comparison, ComparisonOperator, Constant, Expression
 from polysigma.plan.steps import Bucket, Group, Measure, Step, Where
 
-from .conditions import unsupported
+from .errors import unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from polysigma.plan.steps import Group, Plan
 
-from .backend import PolysigmaBackend
 from .printer import Job, Printer
 
 if TYPE_CHECKING:
@@ -30,14 +29,3 @@ class KqlPrinter(Printer):
             for measure in measures
             if measure.function in {"median", "percentile"}
         )
-
-
-class KqlBackend(PolysigmaBackend):
-    """Microsoft Defender XDR and Microsoft Sentinel: plain rules and staged correlations."""
-
-    name: ClassVar[str] = "Microsoft Defender XDR and Microsoft Sentinel (KQL)"
-    identifier: ClassVar[str] = "kql"
-    example_pipeline: ClassVar[str] = "defender"
-
-    def printer(self) -> Printer:
-        return KqlPrinter()

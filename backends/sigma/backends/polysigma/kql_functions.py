@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from polysigma.plan.expressions import Call, Constant, Expression
 
-from .conditions import unsupported
+from .errors import unsupported
 from .kql_text import quoted, verbatim
 
 if TYPE_CHECKING:
@@ -51,6 +51,10 @@ def call(node: Call, expressions: Expressions) -> str:
             domain, user = expressions.text(first), expressions.text(rest[0])
             joined = f"strcat({domain}, {_BACKSLASH}, {user})"
             return f"iff(isempty({domain}) or isempty({user}), strcat({domain}, {user}), {joined})"
+        case "registry_path":
+            return _registry_path(expressions.text(first), expressions.text(rest[0]))
+        case "registry_details":
+            return _registry_details(expressions.text(first), expressions.text(rest[0]))
         case "json_text":
             return f"tostring({_json(node, expressions)})"
         case "json_integer":
@@ -66,6 +70,39 @@ def call(node: Call, expressions: Expressions) -> str:
             return f"todatetime({expressions.text(first)})"
         case other:
             raise unsupported(f"the function {other} can only define a column, not stand inside an expression")
+
+
+_HIVES = {
+    "HKEY_LOCAL_MACHINE": "HKLM",
+    "HKEY_USERS": "HKU",
+    "HKEY_CURRENT_USER": "HKU",
+    "HKEY_CLASSES_ROOT": "HKCR",
+}
+
+
+def _registry_path(key: str, item: str) -> str:
+    """A key and a value's name as Sysmon has them; a user's own hive is by its SID below HKU there."""
+    cases = [
+        f"{key} startswith {quoted(hive + chr(92))}, strcat({quoted(short)}, substring({key}, {len(hive)}))"
+        for hive, short in _HIVES.items()
+    ]
+    path = f"case({', '.join([*cases, key])})"
+    return f"strcat({path}, iff(isempty({item}), {quoted('')}, strcat({_BACKSLASH}, {item})))"
+
+
+def _registry_details(kind: str, data: str) -> str:
+    """Data of a registry value as Sysmon's Details has it."""
+    number = f"tolong({data})"
+    cases = {
+        "Dword": f'strcat("DWORD (0x", tohex({number}, 8), ")")',
+        "Qword": (
+            f'strcat("QWORD (0x", tohex({number} / 4294967296, 8), "-0x", tohex({number} % 4294967296, 8), ")")'
+        ),
+    }
+    parts = [f'{kind} =~ "{name}" and isnotnull({number}), {text}' for name, text in cases.items()]
+    parts.append(f'{kind} =~ "Binary", "Binary Data"')
+    parts.append(f'isempty({data}) and isnotempty({kind}), "(Empty)"')
+    return f"case({', '.join([*parts, data])})"
 
 
 def _json(node: Call, expressions: Expressions) -> str:

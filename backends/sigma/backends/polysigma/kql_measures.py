@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from polysigma.plan.expressions import Case, Column, Constant, Exists, Expression
 from polysigma.plan.types import Type
 
-from .conditions import unsupported
+from .errors import unsupported
 from .kql_text import name, value
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from polysigma.plan.steps import (
 )
 from polysigma.plan.types import Type
 
-from .conditions import unsupported
 from .correlations import RULE_COLUMN
+from .errors import unsupported
 from .kql_addresses import address_columns, by_family
 from .kql_expressions import Expressions
 from .kql_measures import Printed, measure

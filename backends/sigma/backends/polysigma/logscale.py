@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from polysigma.plan.durations import format_duration
 from polysigma.plan.expressions import (
@@ -33,9 +33,8 @@ from polysigma.plan.steps import (
 )
 from polysigma.plan.types import Type
 
-from .backend import PolysigmaBackend
-from .conditions import unsupported
 from .correlations import RULE_COLUMN
+from .errors import unsupported
 from .logscale_filters import Filters, field_name, quoted
 from .logscale_values import Values
 from .ordering import calculated, closure, cost
@@ -328,14 +327,3 @@ def _grouped(by: tuple[str, ...], functions: list[str], depth: int = 0) -> str:
 
 def _unquoted(name: str) -> str:
     return name[1:-1].replace('\\"', '"').replace("\\\\", "\\") if name.startswith('"') else name
-
-
-class LogScaleBackend(PolysigmaBackend):
-    """CrowdStrike LogScale and Falcon Next-Gen SIEM: plain rules and staged correlations."""
-
-    name: ClassVar[str] = "CrowdStrike LogScale and Falcon Next-Gen SIEM (CQL)"
-    identifier: ClassVar[str] = "logscale"
-    example_pipeline: ClassVar[str] = "falcon"
-
-    def printer(self) -> Printer:
-        return LogScalePrinter()

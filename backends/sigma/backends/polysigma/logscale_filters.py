@@ -38,7 +38,7 @@ from polysigma.plan.expressions import (
 )
 from polysigma.plan.types import Type
 
-from .conditions import unsupported
+from .errors import unsupported
 from .regexes import RegexDialect, escaped, translate, unprintable
 
 if TYPE_CHECKING:

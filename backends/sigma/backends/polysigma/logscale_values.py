@@ -30,8 +30,9 @@ from polysigma.plan.expressions import (
     TextMatch,
 )
 
-from .conditions import unsupported
+from .errors import unsupported
 from .logscale_filters import field_name, quoted, value
+from .printer import REGISTRY_ROOTS
 
 if TYPE_CHECKING:
     from .logscale_filters import Filters
@@ -185,6 +186,13 @@ class Values:
                 # The flag d lets the dot pass line breaks, and keeps ^ to the start of the text.
                 directory = quoted("^.*[/" + chr(92) * 2 + "]")
                 return [*before, f'replace({directory}, with="", flags=d, field={source}, as={target})']
+            case "registry_key":
+                return [*self.assign(name, first), self._registry_key(target)]
+            case "registry_value":
+                key, before = self._field(Call("registry_key", (first,)))
+                value, more = self._field(Call("coalesce", (item.arguments[1], Constant("(Default)"))))
+                joined = f"{target} := format({quoted('%s' + chr(92) + '%s')}, field=[{key}, {value}])"
+                return [*before, *more, self._case([f"{key}=* | {joined}", "*"])]
             case "lower":
                 source, before = self._field(first)
                 return [*before, f"{target} := lower({source})"]
@@ -212,6 +220,16 @@ class Values:
                 return [*before, f"regex({quoted(pattern)}, field={source}, strict=false)"]
             case other:
                 raise unsupported(f"the function {other} has no counterpart in LogScale")
+
+    def _registry_key(self, field: str) -> str:
+        """Sysmon's abbreviation for a key's root. A backslash in the `with` of a replacement might be an escape."""
+        branches = []
+        for pattern, short in REGISTRY_ROOTS:
+            cut = f'replace({quoted("^" + pattern)}, with="", flags=di, field={field})'
+            branches.append(
+                f"{field}=/^{pattern}(?:\\\\|$)/i | {cut} | {field} := format({quoted(short + '%s')}, field=[{field}])"
+            )
+        return self._case([*branches, "*"])
 
     def _of_text(self, source: str, step: str) -> str:
         """A step that is left out for an empty text, which counts as missing."""

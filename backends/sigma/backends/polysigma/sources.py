@@ -30,7 +30,7 @@ from polysigma.plan.types import Type
 from polysigma.plan.typing import Scope as TypeScope
 from polysigma.plan.typing import infer
 
-from .conditions import unsupported
+from .errors import unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

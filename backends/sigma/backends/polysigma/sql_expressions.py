@@ -34,7 +34,7 @@ from polysigma.plan.expressions import (
 )
 from polysigma.plan.types import Type
 
-from .conditions import unsupported
+from .errors import unsupported
 from .printer import REGISTRY_ROOTS, folded
 from .regexes import RegexDialect, translate
 from .sql_dialects import IPV4, IPV6, Dialect, call, there, try_cast

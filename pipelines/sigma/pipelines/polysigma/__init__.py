@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 
 from sigma.processing.pipeline import ProcessingItem, ProcessingPipeline
 
-from sigma.pipelines.polysigma.transformations import ClaimsTransformation
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -36,7 +34,9 @@ def platform(name: str) -> Platform:
 
 
 def _pipeline(name: str) -> ProcessingPipeline:
+    # pySigma imports this module whenever `sigma` starts, and makes a pipeline only when one is asked for.
     from polysigma.platform import PIPELINE_VARIABLE
+    from sigma.pipelines.polysigma.transformations import ClaimsTransformation
 
     claims = platform(name)
     return ProcessingPipeline(
