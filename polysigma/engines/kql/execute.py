@@ -63,13 +63,24 @@ class Database:
 
     def run(self, text: str) -> list[dict[str, Any]]:
         """The rows that a query gives. Raises PolysigmaError for one that duckdb-kql refuses, with its reason."""
+        return self.run_sql(self.sql(text))
+
+    def run_sql(self, sql: str) -> list[dict[str, Any]]:
+        """The rows that a translated query gives."""
+        result = self.connection.execute(sql)
+        names = [column[0] for column in result.description]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def sql(self, text: str) -> str:
+        """What DuckDB runs for a query. Raises as `run`."""
         try:
-            made = self.translator.to_sql(_by_position(text), schema=self.known, functions=self._parsers())
-            result = self.connection.execute(str(made))
-            names = [column[0] for column in result.description]
-            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+            return str(self.translator.to_sql(_by_position(text), schema=self.known, functions=self._parsers()))
         except self.translator.KqlError as error:
             raise PolysigmaError(Diagnostic("kql-not-run", str(error))) from None
+
+    def look(self) -> None:
+        """Takes note of tables and views that were added to the database."""
+        self.known = self.translator.engine.schema(self.connection)
 
     def _fill(self, table: str, rows: list[Mapping[str, Any]]) -> None:
         columns = self.schema.tables[table]

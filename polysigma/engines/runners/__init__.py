@@ -6,21 +6,19 @@ A target that has no engine here is not run, and whoever asks is told so: it is 
 from __future__ import annotations
 
 import bisect
-import json
-import tempfile
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
-from polysigma.diagnostics import Diagnostic, PolysigmaError, Severity
-from polysigma.plan.types import Type
+from polysigma.diagnostics import Diagnostic, PolysigmaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from polysigma.engines.cql import CompiledQuery
+    from polysigma.plan.types import Type
+
 
 Row = dict[str, Any]
 
@@ -131,158 +129,12 @@ def runner(target: str) -> Runner:
     """The engine for a target. Raises PolysigmaError, with the reason, where there is none that can run here."""
     if target not in _RUNNERS:
         raise PolysigmaError(Diagnostic("no-engine", f"there is no engine for {target} here"))
-    found = _RUNNERS[target]()
+    module, name = _RUNNERS[target]
+    found: Runner = getattr(import_module(f"{__name__}.{module}"), name)()
     reason = found.unavailable()
     if reason:
         raise PolysigmaError(Diagnostic("no-engine", reason))
     return found
 
 
-# SQL.
-
-
-class _SqlRunner(Runner):
-    target = "sql"
-    engine = "DuckDB"
-
-    def unavailable(self) -> str | None:
-        from polysigma.engines.embedded import duckdb
-
-        try:
-            duckdb()
-        except PolysigmaError as error:
-            return "; ".join(f"{one.message}: {one.hint}" for one in error.findings)
-        return None
-
-    def findings(self, text: str, schema: str) -> list[Diagnostic]:
-        """Parsed by sqlglot, then bound by DuckDB to a table that has the columns of the schema."""
-        from polysigma.schemas import load
-
-        try:
-            with _SqlStore(Data(schema, (), ()), load(schema).columns()) as store:
-                list(store.run(text, [None]))
-        except PolysigmaError as error:
-            return list(error.findings)
-        return []
-
-    def store(self, data: Data, text: str) -> Store:
-        from polysigma.engines.sql import columns_read, read_query
-        from polysigma.schemas import load
-
-        return _SqlStore(data, columns_read(read_query(text), load(data.schema).columns()))
-
-    def prefixes(self, text: str) -> list[str]:
-        """Each WITH query, shown whole."""
-        from polysigma.engines.embedded import quoted
-        from polysigma.engines.sql import read_query
-
-        shown = [f"{text[: one.end + 1]}\nSELECT * FROM {quoted(one.name)}" for one in read_query(text).withs]
-        return [*shown, text]
-
-
-class _SqlStore(Store):
-    """The table `events` in a database of its own. Every value is text there, as in the files that `replay` reads."""
-
-    def __init__(self, data: Data, columns: Iterable[str]) -> None:
-        from polysigma.engines.embedded import connect, literal, quoted
-
-        self._folder = tempfile.TemporaryDirectory(prefix="polysigma-")
-        folder = Path(self._folder.name)
-        self.connection = connect(folder)
-        # To DuckDB, names in another case are the same; a row that has only the other spelling fills the column.
-        spellings: dict[str, list[str]] = {}
-        for name in columns:
-            spellings.setdefault(name.casefold(), []).append(name)
-        names = [found[0] for found in spellings.values()] or ["nothing"]
-        declared = ", ".join(f"{quoted(name)} VARCHAR" for name in names)
-        self.connection.execute(f"CREATE TABLE events ({declared})")
-        if data.rows:
-            path = folder / "rows.json"
-            with path.open("w", encoding="utf-8") as file:
-                for row in data.rows:
-                    taken = {found[0]: row[name] for found in spellings.values() for name in found if name in row}
-                    file.write(json.dumps(taken, ensure_ascii=False) + "\n")
-            kinds = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in names)
-            source = f"read_json({literal(str(path))}, format='newline_delimited', columns={{{kinds}}})"
-            self.connection.execute(f"INSERT INTO events SELECT * FROM {source}")  # noqa: S608 - names are quoted
-            path.unlink()
-
-    def run(self, text: str, windows: Sequence[Window | None], flip: frozenset[str] = frozenset()) -> Iterator[Result]:
-        from polysigma.engines.sql import Windows, run_sql
-
-        if flip:
-            raise ValueError(f"no assumption that can be flipped: {', '.join(sorted(flip))}")
-        if all(window is None for window in windows):
-            yield from (Result(run_sql(text, self.connection)) for _ in windows)
-            return
-        with Windows(text, self.connection) as parts:
-            for window in windows:
-                yield Result(parts.run(*window) if window else parts.run_whole())
-
-    def close(self) -> None:
-        self.connection.close()
-        self._folder.cleanup()
-
-
-# CQL.
-
-
-class _CqlRunner(Runner):
-    target = "logscale"
-    engine = "the CQL engine"
-
-    def findings(self, text: str, schema: str) -> list[Diagnostic]:
-        from polysigma.cql import lint
-
-        del schema
-        return [finding for finding in lint(text) if finding.severity is Severity.ERROR]
-
-    def store(self, data: Data, text: str) -> Store:
-        del text
-        return _CqlStore(data)
-
-    def prefixes(self, text: str) -> list[str]:
-        """The pipeline up to each of its steps."""
-        from polysigma.cql import parse
-
-        lines = text.splitlines(keepends=True)
-        starts = [0]
-        for line in lines:
-            starts.append(starts[-1] + len(line))
-        steps = parse(text).steps
-        cuts = [text.rfind("|", 0, starts[step.at.line - 1] + step.at.column - 1) for step in steps[1:]]
-        return [*(text[:cut].rstrip() for cut in cuts if cut > 0), text]
-
-    def flips(self) -> frozenset[str]:
-        from polysigma.engines.cql import assumptions
-
-        return frozenset(name for name, one in assumptions().items() if one.flips)
-
-    def value(self, value: Any, kind: Type) -> Any:
-        """Lists are text, an item a line; times that were not made into text are milliseconds since the epoch."""
-        if kind is Type.LIST and isinstance(value, str):
-            return value.split("\n")
-        if kind is Type.TIME:
-            try:
-                return float(value) / 1000
-            except (TypeError, ValueError):
-                return value
-        return value
-
-
-class _CqlStore(Store):
-    def __init__(self, data: Data) -> None:
-        self.data = data
-
-    def run(self, text: str, windows: Sequence[Window | None], flip: frozenset[str] = frozenset()) -> Iterator[Result]:
-        from polysigma.engines.cql import compile_cql
-
-        query: CompiledQuery = compile_cql(text, flip=flip)
-        sifted = query.sift(self.data.rows)
-        for window in windows:
-            rows = (sifted[number] for number in self.data.within(window))
-            done = query.gather(row for row in rows if row is not None)
-            yield Result(done.rows, done.incomplete, done.warnings, done.assumptions)
-
-
-_RUNNERS: dict[str, type[Runner]] = {one.target: one for one in (_SqlRunner, _CqlRunner)}
+_RUNNERS = {"sql": ("sql", "SqlRunner"), "logscale": ("cql", "CqlRunner"), "kql": ("kql", "KqlRunner")}
