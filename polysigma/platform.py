@@ -109,10 +109,11 @@ class FieldClaim(_Claim):
     true where it asks for the field's absence. With `refused` this goes for every test, as no event holds the field;
     else for the values that cannot be translated. A rule is refused only where that leaves nothing of it; else it
     declares what it loses. Backends of others get the refusal."""
-    form: Literal["nt_path", "base_name", "decimal", "own_id"] | None = None
+    form: Literal["nt_path", "base_name", "decimal", "own_id", "registry_path", "registry_data"] | None = None
     """How the column writes the value: a path with the device instead of the drive (`nt_path`), the last part of a path
-    (`base_name`), a number in decimal that Sigma writes as 0x... (`decimal`), or an identifier of the platform's own,
-    good as a key but equal to no value of a rule (`own_id`)."""
+    (`base_name`), a number in decimal that Sigma writes as 0x... (`decimal`), an identifier of the platform's own, good
+    as a key but equal to no value of a rule (`own_id`), a registry path that knows no HKCR (`registry_path`), or the
+    data of a registry value where it is text, and nothing for a number or bytes (`registry_data`)."""
     values: dict[str, str | int] | None = None
     """Sigma value (lower case) to platform value, where the platform spells a closed set of values differently."""
     loss: Loss | None = None
@@ -131,8 +132,8 @@ class FieldClaim(_Claim):
             raise ValueError(f"needs exactly one of {', '.join(kinds)}; has {given or 'none'}")
         if self.refused and not self.reason:
             raise ValueError("a refused field needs a reason")
-        if self.form and not self.column:
-            raise ValueError("`form` goes with `column`")
+        if self.form and not self.name:
+            raise ValueError("`form` goes with `column` or `derived`")
         if self.recorded and not self.derived:
             raise ValueError("`recorded` goes with `derived`")
         return self
@@ -154,8 +155,9 @@ class Logsource(_Claim):
         return " ".join(f"{key}={value}" for key, value in self.model_dump().items() if value) or "any"
 
     def covers(self, other: Logsource) -> bool:
-        """Whether every part that this one names is the same in `other`."""
-        return all(value is None or value == getattr(other, key) for key, value in self.model_dump().items())
+        """Whether every part that this one names is the same in `other`; `*` stands for any name."""
+        parts = ((value, getattr(other, key)) for key, value in self.model_dump().items())
+        return all(value is None or value == given or (value == "*" and given is not None) for value, given in parts)
 
     def claims(self, rule: Logsource) -> bool:
         """Whether a claim of this log source serves a rule's.

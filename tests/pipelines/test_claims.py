@@ -250,7 +250,7 @@ def written(folder: Path, name: str, text: str) -> Path:
         ("{source: here}", "exactly one"),
         ("{refused: not-recorded, source: here}", "needs a reason"),
         ("{derived: Nowhere, source: here}", "not declared"),
-        ("{derived: Nowhere, form: nt_path, source: here}", "goes with `column`"),
+        ("{choices: {a: {b: [c]}}, form: nt_path, source: here}", "goes with `column`"),
         ("{hashes: {MD5: md5}, source: here}", "nothing is claimed"),
     ],
 )

@@ -80,13 +80,13 @@ def test_the_claims_travel_in_the_pipeline_as_one_typed_object():
 
 @pytest.mark.parametrize("name", pipelines)
 def test_a_log_source_without_a_claim_is_refused(name):
-    with pytest.raises(PlatformRefusalError, match=r"webserver.*\(unclaimed-logsource\).*search everything"):
-        made(name, "webserver", {"cs-method": "GET"}, product=None)
+    with pytest.raises(PlatformRefusalError, match=r"quantum.*\(unclaimed-logsource\).*search everything"):
+        made(name, "quantum", {"spin": "up"}, product=None)
 
 
 def test_a_log_source_that_is_known_not_to_be_recorded_says_why():
-    message = refused("falcon", "pipe_created", {"PipeName": "\\x"})
-    assert "category=pipe_created product=windows (not-recorded): no event type records named pipes" in message
+    message = refused("falcon", "process_access", {"TargetImage": "\\x"})
+    assert "category=process_access product=windows (not-recorded): access to another process appears in" in message
 
 
 def test_another_product_of_a_claimed_category_is_refused():

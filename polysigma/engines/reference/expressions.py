@@ -264,9 +264,15 @@ def _call(name: str, arguments: list[Evaluator]) -> Evaluator:
         return lambda row: next(
             (value for value in (argument(row) for argument in arguments) if value is not None), None
         )
-    if name == "account":
-        domain, user = arguments
-        return lambda row: present("\\".join(display(part) for part in (domain(row), user(row)) if part is not None))
+    if name == "registry_value":
+        key, value = arguments
+        return lambda row: (
+            None if key(row) is None else f"{_registry_key(display(key(row)))}\\{value(row) or '(Default)'}"
+        )
+    if name in _OF_TWO:
+        first, second = arguments
+        joined = _OF_TWO[name]
+        return lambda row: present(joined(display(first(row)), display(second(row))))
     function = FUNCTIONS.get(name)
     if function is None:
         raise ValueError(f"there is no function {name!r}")
@@ -298,6 +304,19 @@ def _base_name(path: str) -> str:
     return re.split(r"[/\\]", path)[-1]
 
 
+def _registry_key(key: str) -> str:
+    """The abbreviations of the Sysmon documentation (event 12); the control set in use is taken to be the one written.
+
+    Sysmon's HKCR, for HKEY_LOCAL_MACHINE\\Classes, is left to those who write values.
+    """
+    parts = key.split("\\")
+    names = [part.upper() for part in parts]
+    if names[:4] == ["", "REGISTRY", "MACHINE", "SYSTEM"] and re.fullmatch("CONTROLSET[0-9]+", "".join(names[4:5])):
+        return "\\".join(["HKLM", "SYSTEM", "CurrentControlSet", *parts[5:]])
+    hive = {"MACHINE": "HKLM", "USER": "HKU"}.get("".join(names[2:3]))
+    return "\\".join([hive, *parts[3:]]) if hive and names[:2] == ["", "REGISTRY"] else key
+
+
 def _json_text(text: str, key: str) -> str | None:
     """Text, a number or a boolean at the key of a JSON object; anything else, and text that holds none, is missing."""
     try:
@@ -313,6 +332,35 @@ def _json_integer(text: str, key: str) -> int | None:
     return number if isinstance(number, int) else None
 
 
+def _registry_path(key: str, value: str) -> str:
+    """HKEY_LOCAL_MACHINE, HKEY_USERS and HKEY_CURRENT_USER\\S-1-... by Sysmon's abbreviations, and the value's name."""
+    hives = {"HKEY_LOCAL_MACHINE": "HKLM", "HKEY_USERS": "HKU", "HKEY_CURRENT_USER": "HKU", "HKEY_CLASSES_ROOT": "HKCR"}
+    hive, backslash, rest = key.partition("\\")
+    short = f"{hives.get(hive.upper(), hive)}{backslash}{rest}"
+    return "\\".join(part for part in (short, value) if part)
+
+
+def _registry_details(kind: str, data: str) -> str:
+    """The data of a registry value as Sysmon's Details: numbers in hexadecimal, bytes not told, empty text as such."""
+    number = number_from_text(data)
+    match kind.lower().removeprefix("reg_"):
+        case "dword" if isinstance(number, int):
+            return f"DWORD (0x{number:08x})"
+        case "qword" if isinstance(number, int):
+            return f"QWORD (0x{number >> 32:08x}-0x{number & 0xFFFFFFFF:08x})"
+        case "binary":
+            return "Binary Data"
+        case _:
+            return data or ("(Empty)" if kind else "")
+
+
+_OF_TWO: dict[str, Callable[[str, str], str]] = {
+    "account": lambda domain, user: "\\".join(part for part in (domain, user) if part),
+    "registry_path": _registry_path,
+    "registry_details": _registry_details,
+}
+"""Functions of two texts, either of which may be missing: it is then empty."""
+
 # Each gets values that are not missing; missing or empty text that it gives is missing.
 FUNCTIONS: dict[str, Callable[..., Value]] = {
     "round": _round,
@@ -322,6 +370,7 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "labels": _labels,
     "address": canonical_address,
     "base_name": _base_name,
+    "registry_key": _registry_key,
     "seconds_between": lambda later, earlier: later - earlier,
     "time_from_seconds": float,
     "time_from_milliseconds": lambda milliseconds: milliseconds / 1000,

@@ -44,6 +44,20 @@ class Printer(ABC):
     needs_time = False
     """Whether a plan with a window needs the time of each row for itself (SQL, which has no search window)."""
 
+    def query(self, job: Job) -> str:
+        """The query, printed anew or remembered: pipelines convert the same rules again and again."""
+        key = (type(self), self.settings, job)
+        if key not in _PRINTED:
+            if len(_PRINTED) >= _REMEMBERED:
+                _PRINTED.clear()
+            _PRINTED[key] = self.print(job)
+        return _PRINTED[key]
+
+    @property
+    def settings(self) -> tuple[str | None, ...]:
+        """What the text depends on besides the job."""
+        return ()
+
     @abstractmethod
     def print(self, job: Job) -> str:
         """The query. Nothing edits the text afterwards."""
@@ -56,6 +70,10 @@ class Printer(ABC):
     def head(self, lines: Iterable[str]) -> str:
         """The head comment, ended by a line end; text from the rule cannot leave it."""
         return "".join(f"{self.comment}{one_line(line)}\n" for line in lines)
+
+
+_PRINTED: dict[tuple[type[Printer], tuple[str | None, ...], Job], str] = {}
+_REMEMBERED = 1000
 
 
 def folded(text: str) -> str:

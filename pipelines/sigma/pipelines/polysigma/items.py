@@ -24,6 +24,7 @@ from sigma.types import (
 
 from sigma.pipelines.polysigma.paths import NetworkPathError, UnsayableValueError, base_name, device_path
 from sigma.pipelines.polysigma.refusals import PlatformRefusalError
+from sigma.pipelines.polysigma.registry import NotRecordedDataError, registry_data, registry_path
 
 if TYPE_CHECKING:
     from sigma.correlations import SigmaCorrelationRule
@@ -163,6 +164,8 @@ class ItemTranslator:
             return [self._decimal(name, value)]
         if claim.values is not None:
             return [self._spelled(name, claim.values, value)]
+        if claim.form in {"registry_path", "registry_data"}:
+            return [self._registry(name, claim.form, value)]
         if claim.form:
             return [self._path(name, claim.form, value)]
         return [value]
@@ -201,6 +204,14 @@ class ItemTranslator:
         if drive_lost:
             self._note(_NO_DRIVE)
         return translated
+
+    def _registry(self, name: str, form: str, value: SigmaType) -> SigmaType:
+        try:
+            return registry_path(value) if form == "registry_path" else registry_data(value)
+        except NotRecordedDataError as error:
+            self._bad_value(name, value, str(error), None, "not-recorded")
+        except UnsayableValueError as error:
+            self._bad_value(name, value, str(error), None)
 
     def _note(self, reason: str) -> None:
         from polysigma.platform import FidelityLevel, Loss
