@@ -30,15 +30,15 @@ def check(
     """
     from polysigma.guide import check_beside
 
-    files, findings = read_rules(references)
-    files, beside = check_beside(files)
+    asked, findings = read_rules(references)
+    files, beside = check_beside(asked)
     findings += beside
     findings += _maps(files)
     findings += _identities(files)
     if files:
         findings += _queries(files, progress)
     unique = dict.fromkeys(findings)
-    return sorted(unique, key=_place), files
+    return sorted(unique, key=_place), asked
 
 
 def _place(finding: Diagnostic) -> tuple[str, int, int, str]:
