@@ -137,4 +137,9 @@ def runner(target: str) -> Runner:
     return found
 
 
-_RUNNERS = {"sql": ("sql", "SqlRunner"), "logscale": ("cql", "CqlRunner"), "kql": ("kql", "KqlRunner")}
+_RUNNERS = {
+    "sql": ("sql", "SqlRunner"),
+    "logscale": ("cql", "CqlRunner"),
+    "kql": ("kql", "KqlRunner"),
+    "spl": ("spl", "SplRunner"),
+}

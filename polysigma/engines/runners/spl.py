@@ -1,0 +1,83 @@
+"""SPL by the engine of ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from polysigma.diagnostics import Diagnostic, PolysigmaError
+from polysigma.engines.runners import Data, Result, Runner, Store, Window
+from polysigma.engines.spl import SplError, compile_spl, parse
+from polysigma.engines.spl.tree import Eval, Fieldformat, Mvexpand, Rename, Search, Where
+from polysigma.plan.types import Type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+PLACE = "polysigma_row"
+"""A field with the number of the row, which queries hand through and do not see."""
+
+_ALONE = Where | Eval | Rename | Fieldformat | Mvexpand
+"""Commands that look at one row at a time."""
+
+
+class SplRunner(Runner):
+    target = "spl"
+    engine = "the SPL engine"
+
+    def findings(self, text: str, schema: str) -> list[Diagnostic]:
+        """What the engine's own parser reports: there is no other."""
+        del schema
+        try:
+            compile_spl(text)
+        except (SplError, KeyError) as error:
+            return [Diagnostic("invalid-spl", str(error))]
+        return []
+
+    def store(self, data: Data, text: str) -> Store:
+        """The rows as they are."""
+        del text
+        return _SplStore(data)
+
+    def prefixes(self, text: str) -> list[str]:
+        """The search up to each command that begins a line."""
+        cuts = [place for place in range(len(text)) if text.startswith("\n| ", place)]
+        return [*(text[:cut] for cut in cuts), text]
+
+    def value(self, value: Any, kind: Type) -> Any:
+        """A field with one value is not a list of one."""
+        return [value] if kind is Type.LIST and isinstance(value, str) else value
+
+
+class _SplStore(Store):
+    """Rows with their number. What a search does to one row after the other is done once for all of them."""
+
+    def __init__(self, data: Data) -> None:
+        self.data = data
+
+    def run(self, text: str, windows: Sequence[Window | None], flip: frozenset[str] = frozenset()) -> Iterator[Result]:
+        """The result on each window."""
+        if flip:
+            raise ValueError(f"no assumption that can be flipped: {', '.join(sorted(flip))}")
+        try:
+            query, commands = compile_spl(text), parse(text).commands
+            alone = 0
+            rows: list[Any] = list(self.data.rows)
+            if isinstance(commands[0], Search):
+                rows = query.first(({**row, PLACE: number} for number, row in enumerate(rows)), 0.0)
+                alone = next(
+                    (at for at, one in enumerate(commands[1:]) if not isinstance(one, _ALONE)), len(commands) - 1
+                )
+                for stage in query.stages[:alone]:
+                    rows = stage(rows)
+            for window in windows:
+                within = self.data.within(window)
+                if isinstance(commands[0], Search):
+                    inside = set(within)
+                    found = [row for row in rows if row[PLACE] in inside]
+                else:
+                    found = query.first([rows[number] for number in within], 0.0)
+                for stage in query.stages[alone:]:
+                    found = stage(found)
+                yield Result(found)
+        except (SplError, KeyError, TypeError) as error:
+            raise PolysigmaError(Diagnostic("spl-not-run", f"{type(error).__name__}: {error}")) from None
