@@ -138,7 +138,7 @@ class Source:
     table: str | None = None
     event: tuple[Expression, ...] = ()
     derived: tuple[tuple[str, Expression], ...] = ()
-    types: Mapping[str, Type] = field(default_factory=dict)
+    types: Mapping[str, Type] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

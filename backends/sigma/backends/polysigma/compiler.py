@@ -239,7 +239,7 @@ class Compiler:
         header += [f"{loss.level.value}: {loss.reason}" for loss in losses]
         time = bases[0].scope.time
         job = Job(plan, tuple(header), self.backend.options.form, time.search_column, platform.carry)
-        query = self.printer.print(job)
+        query = self.printer.query(job)
         unknown = tuple(sorted(column for base in bases for column in base.unknown_columns(plan)))
         return Compiled(plan, query, losses, level, unknown)
 

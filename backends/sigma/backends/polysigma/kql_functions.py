@@ -95,12 +95,11 @@ def _registry_details(kind: str, data: str) -> str:
     number = f"tolong({data})"
     cases = {
         "Dword": f'strcat("DWORD (0x", tohex({number}, 8), ")")',
-        "Qword": (
-            f'strcat("QWORD (0x", tohex({number} / 4294967296, 8), "-0x", tohex({number} % 4294967296, 8), ")")'
-        ),
+        "Qword": (f'strcat("QWORD (0x", tohex({number} / 4294967296, 8), "-0x", tohex({number} % 4294967296, 8), ")")'),
     }
-    parts = [f'{kind} =~ "{name}" and isnotnull({number}), {text}' for name, text in cases.items()]
-    parts.append(f'{kind} =~ "Binary", "Binary Data"')
+    # ASIM writes Reg_Dword where Defender has Dword.
+    parts = [f'{kind} in~ ("{name}", "Reg_{name}") and isnotnull({number}), {text}' for name, text in cases.items()]
+    parts.append(f'{kind} in~ ("Binary", "Reg_Binary"), "Binary Data"')
     parts.append(f'isempty({data}) and isnotempty({kind}), "(Empty)"')
     return f"case({', '.join([*parts, data])})"
 

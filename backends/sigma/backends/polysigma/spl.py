@@ -57,6 +57,10 @@ class SplPrinter(Printer):
     def __init__(self, index_macro: str | None = None) -> None:
         self.index_macro = index_macro
 
+    @property
+    def settings(self) -> tuple[str | None, ...]:
+        return (self.index_macro,)
+
     def print(self, job: Job) -> str:
         return self.head(job.header) + _Query(job, self.index_macro).text()
 

@@ -166,6 +166,9 @@ class Tests:
         if isinstance(right, Constant):
             assert isinstance(right.value, str)
             sides[1] = eval_string(right.value if node.cased else right.value.lower())
+        else:
+            # With a letter before them, two texts that look like numbers are compared as texts.
+            sides = [f'"x".{side}' for side in sides]
         sign = _OPPOSITE[operator] if negate else operator
         guards = [
             self.values.text(side)

@@ -57,6 +57,10 @@ class SqlPrinter(Printer):
         self.dialect = DIALECTS[dialect]()
         self.table = table
 
+    @property
+    def settings(self) -> tuple[str | None, ...]:
+        return self.dialect.name, self.table
+
     def print(self, job: Job) -> str:
         return self.head(job.header) + _Query(job, self).text()
 
