@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import HealthCheck, example, given, reject, settings
 from hypothesis import strategies as st
 from sigma.exceptions import SigmaFeatureNotSupportedByBackendError
 
@@ -162,6 +162,8 @@ def printed(condition):
 
 
 @given(CONDITIONS, st.lists(ROWS, min_size=1, max_size=6))
+@example(Comparison("=", Column("Image"), Column("CommandLine")), [{"Image": "0", "CommandLine": "00"}])
+@example(Or((Exists(Column("Image")), Not(TextMatch(Column("Image"), ("0",))))), [{}])
 @settings(max_examples=2000 if SLOW else 250, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_condition_finds_what_the_oracle_finds(condition, drawn):
     rows = [{"Id": "1", "Number": str(number), **row} for number, row in enumerate(drawn)]

@@ -166,7 +166,7 @@ class Tests:
         if isinstance(right, Constant):
             assert isinstance(right.value, str)
             sides[1] = eval_string(right.value if node.cased else right.value.lower())
-        else:
+        if not isinstance(right, Constant) or looks_like_number(str(right.value)):
             # With a letter before them, two texts that look like numbers are compared as texts.
             sides = [f'"x".{side}' for side in sides]
         sign = _OPPOSITE[operator] if negate else operator
