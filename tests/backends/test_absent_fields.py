@@ -75,6 +75,12 @@ def test_a_folder_of_a_parent_of_which_only_the_name_is_recorded_is_missed_and_s
     assert "ParentImage has values that are taken as held by no event (it names a folder" in found.query
 
 
+def test_text_anywhere_in_a_parents_path_is_looked_for_in_the_name_and_that_is_said():
+    found = converted(selection={**CMD, "ParentImage|contains": "tomcat"})
+    assert "ParentBaseFileName=/tomcat/i" in found.query
+    assert "only the file's name of ParentImage is recorded" in found.query
+
+
 def test_a_hash_that_is_not_recorded_is_missed_beside_others_and_said():
     found = converted(selection={"Hashes|contains": ["MD5=" + 32 * "a", "IMPHASH=" + 32 * "b"]})
     assert "MD5HashData" in found.query

@@ -22,7 +22,7 @@ from sigma.types import (
     SpecialChars,
 )
 
-from sigma.pipelines.polysigma.paths import NetworkPathError, UnsayableValueError, base_name, device_path
+from sigma.pipelines.polysigma.paths import NetworkPathError, UnsayableValueError, base_name, device_path, in_name
 from sigma.pipelines.polysigma.refusals import PlatformRefusalError
 from sigma.pipelines.polysigma.registry import NotRecordedDataError, registry_data, registry_path
 
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 
 _HASH_LENGTHS = {"MD5": 32, "SHA1": 40, "SHA256": 64, "IMPHASH": 32}
 _NO_DRIVE = "the platform records the volume's device, not its drive letter: a path on one drive is met on any drive"
+
+_FOLDERS = (
+    "only the file's name of {name} is recorded, so text that may stand anywhere in the path is looked for in the name "
+    "alone: where it is in a folder's name a test fails that would hold, and an exclusion does not apply"
+)
 
 
 class ItemTranslator:
@@ -85,6 +90,9 @@ class ItemTranslator:
         except PlatformRefusalError as error:
             if not (claim.absent and self.derives and error.code in {"not-recorded", "path-not-recorded"}):
                 raise
+            if claim.form == "base_name" and claim.column and in_name(value):
+                self._note(_FOLDERS.format(name=name))
+                return _Group([(claim.column, [value])], all_of=True)
             key = self._absence(absence_of(name, error.code, error.reason, error.hint, values=True))
             return _Group([(key, [value])], all_of=True)
         return _Group([(column, values) for column in columns], all_of=_missing(value))

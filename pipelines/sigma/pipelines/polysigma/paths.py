@@ -75,6 +75,17 @@ def base_name(value: SigmaString) -> SigmaString:
     return _like(value, [name]) if in_folder else value
 
 
+def in_name(value: object) -> bool:
+    """Whether a pattern that holds of a path's last part holds of the path: text without folders, anywhere in it."""
+    return (
+        isinstance(value, SigmaString)
+        and len(value.s) > 2
+        and value.s[0] is value.s[-1] is SpecialChars.WILDCARD_MULTI
+        and all(part is SpecialChars.WILDCARD_MULTI or isinstance(part, str) for part in value.s)
+        and all(_SEPARATORS.isdisjoint(part) for part in value.s if isinstance(part, str))
+    )
+
+
 def device_path(value: SigmaString) -> tuple[SigmaString | DevicePath, bool]:
     """The pattern of a path with its device that holds exactly where `value` holds of the path with its drive.
 
