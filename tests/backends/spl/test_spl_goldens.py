@@ -133,3 +133,43 @@ def test_the_first_stage_over_a_data_model_is_accelerated_where_it_can_be(conver
     (plain,) = convert((RULES / "plain_network.yml").read_text(), "spl", "splunk_cim")
     assert isinstance(parse(counted).commands[0], Tstats)
     assert isinstance(parse(plain).commands[0], Search)
+
+
+COUNTED = """
+title: Outbound
+name: outbound
+logsource: {category: network_connection, product: windows}
+detection:
+    selection: {Initiated: 'true'}
+    condition: selection
+---
+title: Counted by minute
+name: counted
+correlation: {type: event_count, rules: [outbound], group-by: [Computer], timespan: 24h, condition: {gte: 1}}
+polysigma:
+    version: 1
+    steps:
+        - bucket:
+              Hour: 1h
+        - bucket:
+              Part: WIDTH
+        - group:
+              by: [Computer, Hour, Part]
+              measures:
+                  MEASURE
+        - where: N >= 1
+"""
+
+
+@pytest.mark.parametrize(("width", "span"), [("15m", 900), ("10m", 300), ("1m", 60)])
+def test_the_span_of_stage_one_divides_every_bucket(width, span, convert):
+    text = COUNTED.replace("WIDTH", width).replace("MEASURE", "N: count()")
+    (query,) = convert(text, "spl", "splunk_cim")
+    assert parse(query).commands[0].span == span
+
+
+@pytest.mark.parametrize("measure", ["N: count_if(SourcePort > 1)", "N: max(EventTime)", "N: distinct(SourcePort)"])
+def test_what_stage_one_cannot_count_is_searched_for(measure, convert):
+    text = COUNTED.replace("WIDTH", "10m").replace("MEASURE", measure).replace("where: N >= 1", "where: N is not null")
+    (query,) = convert(text, "spl", "splunk_cim")
+    assert isinstance(parse(query).commands[0], Search)

@@ -94,7 +94,7 @@ def stage_one(plan: Plan, times: str, exact: frozenset[str]) -> Staged | None:
     needed = _recorded(read - {TIME_COLUMN}, derived)
     certain = _recorded({column for part in asked for column in _asked_for(part)} - {TIME_COLUMN}, derived)
     carried = _carried(group, needed)
-    if carried is None or not needed <= certain or not _simple(read, derived):
+    if carried is None or carried.keys() - recorded.keys() or not needed <= certain or not _simple(read, derived):
         return None
     counted = _free("Events", plan)
     functions = [f"count AS {counted}"]
@@ -102,7 +102,8 @@ def stage_one(plan: Plan, times: str, exact: frozenset[str]) -> Staged | None:
     keys = sorted(needed)
     terms += [term for column in keys if (term := search.filled(column))]
     terms = list(dict.fromkeys(terms))
-    span = next((gcd(step.seconds, QUARTER) for step in before if isinstance(step, Bucket)), None)
+    buckets = [step.seconds for step in before if isinstance(step, Bucket)]
+    span = gcd(*buckets, QUARTER) if buckets else None
     by = [f"{data_set}.{column}" for column in keys] + ([f"_time span={format_duration(span)}"] if span else [])
     command = f"tstats {' '.join(functions)}\n    from datamodel={table}"
     if times or terms:
