@@ -333,11 +333,11 @@ class Scope:
     def losses(self, *, counts: bool, fields: Iterable[str] = ()) -> tuple[Loss, ...]:
         """What the rule loses on the platform, each loss once, the worst first.
 
-        `counts` says whether the result depends on how many rows an event leaves; `fields` names Sigma fields that
-        are used outside of the detection, as keys and measures are.
+        `counts` says whether the result depends on how many rows an event leaves, and so on when it happened; `fields`
+        names Sigma fields that are used outside of the detection, as keys and measures are.
         """
         claims = (self.fields[field] for field in sorted({*self.used, *fields}) if field in self.fields)
-        losses = [self.time.loss, self.loss, self.count_loss if counts else None, *self.notes]
+        losses = [self.loss, *((self.time.loss, self.count_loss) if counts else ()), *self.notes]
         losses += [claim.loss for claim in claims]
         distinct = dict.fromkeys(loss for loss in losses if loss)
         return tuple(sorted(distinct, key=lambda loss: loss.level is not FidelityLevel.BLIND))

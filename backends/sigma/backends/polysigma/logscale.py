@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 from polysigma.plan.durations import format_duration
 from polysigma.plan.expressions import (
     NULL,
+    Call,
     Case,
     Column,
     Expression,
@@ -73,6 +74,8 @@ class LogScalePrinter(Printer):
                     found.append(f"{measure.name} is LogScale's estimate of a distinct count, within 2 %")
                 elif measure.function in {"median", "percentile"}:
                     found.append(f"{measure.name} is LogScale's estimate of a percentile")
+        if any(_reads_address(value) for source in plan.sources for _, value in source.derived):
+            found.append("an IPv4-mapped address in hexadecimal digits (::ffff:c000:201) stays an IPv6 address")
         widest = widest_bucket(plan.steps)
         if widest and widest not in _BUCKET_FORMATS:
             width = format_duration(widest)
@@ -80,6 +83,10 @@ class LogScalePrinter(Printer):
         if len(plan.sources) > 1:
             found.append("an event that several of the rules match counts for the first of them only")
         return tuple(found)
+
+
+def _reads_address(value: Expression) -> bool:
+    return isinstance(value, Call) and value.name == "address"
 
 
 class _Query:
