@@ -134,7 +134,7 @@ class PolysigmaBackend(TextQueryBackend):
 
             return types.get(column, Type.TEXT)
 
-        expression = folded(expression_of(cond, type_of), cond, scope, event_filter(scope.event, types))
+        expression = folded(expression_of(cond, type_of, platform.raw), cond, scope, event_filter(scope.event, types))
         scope = replace(scope, notes=tuple(dict.fromkeys((*scope.notes, *losses(cond, scope)))))
         kept = cast("dict[str, Any]", state.processing_state)
         kept[_EXPRESSION] = (expression, platform, scope)

@@ -15,6 +15,7 @@ from sigma.conditions import (
 )
 from sigma.types import (
     CompareOperators,
+    Placeholder,
     SigmaBool,
     SigmaCasedString,
     SigmaCIDRExpression,
@@ -35,6 +36,7 @@ from sigma.types import (
 from polysigma.plan.expressions import (
     FALSE,
     TRUE,
+    Call,
     Column,
     Comparison,
     ComparisonOperator,
@@ -72,26 +74,51 @@ _FLAGS: dict[SigmaRegularExpressionFlag, RegexFlag] = {
 _WILDCARDS = {SpecialChars.WILDCARD_MULTI: Wildcard.ANY, SpecialChars.WILDCARD_SINGLE: Wildcard.ONE}
 
 
-def expression_of(condition: object, type_of: Callable[[str], Type]) -> Expression:
+def expression_of(condition: object, type_of: Callable[[str], Type], raw: str | None = None) -> Expression:
     """The expression of a parsed condition whose fields are platform columns already.
 
-    `type_of` gives the type of a column. Raises SigmaFeatureNotSupportedByBackendError for what cannot be said.
+    `type_of` gives the type of a column, `raw` the column that keywords are looked for in. Raises SigmaFeatureNotSupportedByBackendError for what cannot be said.
     """
     match condition:
         case ConditionAND(args=args):
-            return conjunction(*(expression_of(item, type_of) for item in args))
+            return conjunction(*(expression_of(item, type_of, raw) for item in args))
         case ConditionOR(args=args):
-            return disjunction(*(expression_of(item, type_of) for item in args))
+            return disjunction(*(expression_of(item, type_of, raw) for item in args))
         case ConditionNOT(args=args):
-            return Not(expression_of(args[0], type_of))
+            return Not(expression_of(args[0], type_of, raw))
         case ConditionFieldEqualsValueExpression(field=field, value=value) if is_absent(field):
             return TRUE if outcome(value) else FALSE
         case ConditionFieldEqualsValueExpression(field=field, value=value):
             return _test(Column(field), value, type_of)
         case ConditionValueExpression(value=value):
-            raise unsupported(f"keyword {str(value)!r}: a search over all fields is not supported; name a field")
+            return _keyword(value, raw)
         case _:
             raise unsupported(f"a condition of the kind {type(condition).__name__} is not supported")
+
+
+def _keyword(value: SigmaType, raw: str | None) -> Expression:
+    """A search over all fields, in the column that holds the event as it arrived: JSON, so that some text is escaped."""
+    shown = str(getattr(value, "regexp", value))
+    if raw is None:
+        raise unsupported(f"keyword {shown!r}: the platform has no column to search all fields in; name a field")
+    if isinstance(value, SigmaRegularExpression):
+        text, test = shown.replace("\\", ""), _test(Column(raw), value, lambda _: Type.TEXT)
+    elif isinstance(value, SigmaString) and not value.contains_placeholder():
+        text = "".join(part for part in value.s if isinstance(part, str))
+        inner = [
+            part if isinstance(part, str) else _WILDCARDS[part] for part in value.s if not isinstance(part, Placeholder)
+        ]
+        parts = _without_doubles([Wildcard.ANY, *inner, Wildcard.ANY])
+        test = TextMatch(Column(raw), tuple(parts), isinstance(value, SigmaCasedString))
+    elif isinstance(value, SigmaNumber):
+        text, test = "", TextMatch(Column(raw), (Wildcard.ANY, str(value.number), Wildcard.ANY))
+    else:
+        raise unsupported(f"keyword {shown!r}: its placeholder has no value, or it is no text; add a pipeline")
+    if re.search(r'["\\\x00-\x1f]|[^\x00-\x7e]', text):
+        raise unsupported(
+            f"keyword {shown!r}: all fields are searched in the event's JSON, which escapes such characters; name a field"
+        )
+    return test
 
 
 def _test(column: Column, value: SigmaType, type_of: Callable[[str], Type]) -> Expression:
@@ -133,6 +160,11 @@ def _test(column: Column, value: SigmaType, type_of: Callable[[str], Type]) -> E
             if not _comparable(kind, type_of(other)):
                 raise unsupported(f"{column.name}: a {kind.value} cannot be compared with {other}, a {type_of(other)}")
             return Comparison("=", column, Column(other))
+        case SigmaFieldReference(field=other, starts_with=starts, ends_with=ends):
+            if kind is not Type.TEXT or type_of(other) is not Type.TEXT:
+                raise unsupported(f"{column.name}: only texts can be looked for in one another, and {other} is none")
+            function = "contains" if starts and ends else "starts_with" if starts else "ends_with"
+            return Comparison("=", Call(function, (column, Column(other))), TRUE)
         case SigmaExpansion(values=values):
             return disjunction(*(_test(column, item, type_of) for item in values))
         case _:

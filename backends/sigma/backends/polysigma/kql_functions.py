@@ -54,7 +54,8 @@ def call(node: Call, expressions: Expressions) -> str:
         case "registry_path":
             return _registry_path(expressions.text(first), expressions.text(rest[0]))
         case "registry_details":
-            return _registry_details(expressions.text(first), expressions.text(rest[0]))
+            data = expressions.text(rest[0])
+            return registry_details(expressions.text(first), data, f"tolong({data})")
         case "json_text":
             return f"tostring({_json(node, expressions)})"
         case "json_integer":
@@ -87,12 +88,11 @@ def _registry_path(key: str, item: str) -> str:
         for hive, short in _HIVES.items()
     ]
     path = f"case({', '.join([*cases, key])})"
-    return f"strcat({path}, iff(isempty({item}), {quoted('')}, strcat({_BACKSLASH}, {item})))"
+    return f"strcat({path}, iff(isempty({key}) or isempty({item}), {item}, strcat({_BACKSLASH}, {item})))"
 
 
-def _registry_details(kind: str, data: str) -> str:
-    """Data of a registry value as Sysmon's Details has it."""
-    number = f"tolong({data})"
+def registry_details(kind: str, data: str, number: str) -> str:
+    """Data of a registry value as Sysmon's Details has it; `number` is the data as a number."""
     cases = {
         "Dword": f'strcat("DWORD (0x", tohex({number}, 8), ")")',
         "Qword": (f'strcat("QWORD (0x", tohex({number} / 4294967296, 8), "-0x", tohex({number} % 4294967296, 8), ")")'),

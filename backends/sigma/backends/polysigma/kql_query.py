@@ -22,6 +22,7 @@ from polysigma.plan.steps import (
     Step,
     Take,
     Where,
+    widest_bucket,
 )
 from polysigma.plan.types import Type
 
@@ -29,6 +30,7 @@ from .correlations import RULE_COLUMN
 from .errors import unsupported
 from .kql_addresses import address_columns, by_family
 from .kql_expressions import Expressions
+from .kql_functions import registry_details
 from .kql_measures import Printed, measure
 from .kql_text import name, quoted, timespan
 from .ordering import closure, columns_read, cost
@@ -178,8 +180,7 @@ class Query:
         """Start and end of the window, in a hunt: it ends where the last whole bucket or run ended."""
         if self.plan.window is None or self.job.form != "hunt":
             return None
-        bucket = next((step.seconds for step in self.plan.steps if isinstance(step, Bucket)), None)
-        edge = bucket or (self.plan.schedule.every if self.plan.schedule else 60)
+        edge = widest_bucket(self.plan.steps) or (self.plan.schedule.every if self.plan.schedule else 60)
         end = self._bin("now()", edge)
         return f"{end} - {timespan(self.plan.window)}", end
 
@@ -242,9 +243,13 @@ class Query:
 
     def _made(self, column: str, expression: Expression) -> list[tuple[str, str]]:
         """A computed column, as one or several that follow from each other."""
-        if not isinstance(expression, Call) or expression.name != "address":
+        if not isinstance(expression, Call) or expression.name not in {"address", "registry_details"}:
             return [(column, self.expressions.assigned(expression))]
         argument = expression.arguments[0]
+        if expression.name == "registry_details":
+            kind, data = (self.expressions.text(part) for part in expression.arguments)
+            number = f"{column}Number"
+            return [(number, f"tolong({data})"), (column, registry_details(kind, data, name(number)))]
         source = self.expressions.text(argument)
         if isinstance(argument, Column):
             return address_columns(column, source)

@@ -255,7 +255,8 @@ class _Query:
                 before += steps
                 return f"sum({field}, as={name})", measure.name
             case "distinct" | "distinct_if":
-                return f"count({source}, distinct=true, as={name})", measure.name
+                assert source is not None
+                return f"count({self._with_values(measure, source, before)}, distinct=true, as={name})", measure.name
             case "sum" | "min" | "max" | "avg" | "stdev":
                 return f"{_SIMPLE[function]}({source}, as={name})", measure.name
             case "median" | "percentile":
@@ -273,10 +274,22 @@ class _Query:
                     select = "selectFromMin" if function == "first" else "selectFromMax"
                     return f"{select}({time}, include=[{source}])", _unquoted(source)
                 if function == "collect":
-                    return f"collect([{source}], limit={measure.constant})", _unquoted(source)
+                    # Without the plan's limit, which is for display: past it LogScale warns, and a scheduled search
+                    # that warns does not fire (documentation of collect, and of scheduled searches).
+                    return f"collect([{source}])", _unquoted(source)
                 return f"selectLast([{source}])", _unquoted(source)
             case _:
                 raise unsupported(f"the measure {function} has no counterpart in LogScale")
+
+    def _with_values(self, measure: Measure, source: str, before: list[str]) -> str:
+        """The field, or a copy that is there only where it is not empty text, which counts as missing."""
+        value = measure.value
+        if not isinstance(value, Column) or value.name in self.keys or self.types.get(value.name) is not Type.TEXT:
+            return source
+        self.values.temporaries += 1
+        copy = f"_t{self.values.temporaries}"
+        before.append(f"{copy} := coalesce([{source}])")
+        return copy
 
     def _time_of(self, source: str, before: list[str]) -> str:
         """A new field with the event's time, for events that have a value in a field."""

@@ -49,6 +49,8 @@ _PLAIN_NAME = re.compile(r"[#%&.0-9@A-Z\\^_a-z]+(\[\d+\])?")
 _PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _KEYWORDS = frozenset({"and", "or", "not", "true", "false", "like", "case", "match", "in"})
 
+_TEXT_TESTS = {"starts_with": "text:startsWith", "ends_with": "text:endsWith", "contains": "text:contains"}
+
 
 def quoted(text: str) -> str:
     """A double-quoted string. Raises for text that no string can hold."""
@@ -156,6 +158,8 @@ class Filters:
         """The steps that an atom needs before it, and the atom."""
         node = self._as_network(node)
         match node:
+            case Comparison(operator="=", left=Call(name=name) as call, right=Constant(value=True)) if name in _TEXT_TESTS:
+                return self._text_of_two(name, call.arguments)
             case Comparison(operator=operator, left=left, right=right):
                 if not isinstance(right, Constant):
                     return self._comparison_of_two(node, left, right)
@@ -259,6 +263,12 @@ class Filters:
             # An empty text counts as missing; coalesce() makes null of it, and a comparison with null does not hold.
             sides = [f"coalesce([{side}])" for side in sides]
         call = f"test({sides[0]} {operator} {sides[1]})"
+        return [*before, *after], Atom(call, f"!{call}", is_call=True)
+
+    def _text_of_two(self, function: str, arguments: tuple[Expression, ...]) -> tuple[list[str], Atom]:
+        """Whether the text of one field is in that of another; an empty one is missing, and nothing starts with it."""
+        (whole, before), (part, after) = (self._column(argument) for argument in arguments)
+        call = f"{_TEXT_TESTS[function]}(string=lower({whole}), substring=coalesce([lower({part})]))"
         return [*before, *after], Atom(call, f"!{call}", is_call=True)
 
     def _membership(self, name: str, items: tuple[Scalar, ...], *, cased: bool, standalone: bool) -> Atom:

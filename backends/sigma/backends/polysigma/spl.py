@@ -27,7 +27,7 @@ from polysigma.plan.expressions import (
     walk,
 )
 from polysigma.plan.simplify import simplify
-from polysigma.plan.steps import Annotate, Bucket, Group, Plan, Source
+from polysigma.plan.steps import Annotate, Group, Plan, Source, widest_bucket
 from polysigma.plan.types import Type
 
 from .correlations import RULE_COLUMN
@@ -84,11 +84,11 @@ class SplPrinter(Printer):
                 ]
         if len(plan.sources) > 1:
             found.append("mvexpand cuts off a batch of rows beyond max_mem_usage_mb (limits.conf, 500 MB), and says so")
-        bucket = next((step for step in plan.steps if isinstance(step, Bucket)), None)
-        if bucket and bucket.seconds >= 86400:
+        widest = widest_bucket(plan.steps)
+        if widest and widest >= 86400:
             found.append("a hunt ends at midnight where Splunk is, and the days it counts are those of UTC")
-        elif bucket and bucket.seconds not in {60, 3600}:
-            width = format_duration(bucket.seconds)
+        elif widest and widest not in {60, 3600}:
+            width = format_duration(widest)
             found.append(f"a hunt can end inside a bucket of {width}, which then counts only its part")
         return tuple(found)
 
@@ -128,8 +128,7 @@ class _Query:
         window = self.plan.window
         if window is None or self.form != "hunt":
             return ""
-        bucket = next((step.seconds for step in self.plan.steps if isinstance(step, Bucket)), None)
-        every = bucket or (self.plan.schedule.every if self.plan.schedule else 60)
+        every = widest_bucket(self.plan.steps) or (self.plan.schedule.every if self.plan.schedule else 60)
         anchor = next((unit for size, unit in _ANCHORS if every % size == 0 and window % size == 0), "s")
         return f"earliest=-{format_duration(window)}@{anchor} latest=@{anchor}"
 

@@ -273,6 +273,10 @@ class Expressions:
             case "base_name":
                 found = self.dialect.regex_replace(self.text(arguments[0]), r"(?s)^.*[/\\]", "")
                 return exp.Nullif(this=found, expression=exp.convert(""))
+            case "starts_with" | "ends_with" | "contains":
+                kinds = {"starts_with": exp.StartsWith, "ends_with": exp.EndsWith, "contains": exp.Contains}
+                whole, part = (exp.func("LOWER", self.text(argument)) for argument in arguments)
+                return kinds[node.name](this=whole, expression=part)
             case "registry_key":
                 return self._registry_key(arguments[0])
             case "registry_value":
