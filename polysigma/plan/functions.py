@@ -40,6 +40,9 @@ FUNCTIONS: dict[str, Function] = {
         Function("digit_ratio", (TEXT,), Type.REAL, "share of characters that are digits 0 to 9; missing for no text"),
         Function("labels", (TEXT, NUMBER), Type.TEXT, "the last n labels of a domain name"),
         Function("seconds_between", (TIME, TIME), Type.REAL, "from the second time to the first; written a - b"),
+        Function("starts_with", (TEXT, TEXT), Type.BOOLEAN, "whether a text starts with another, without regard to case"),
+        Function("ends_with", (TEXT, TEXT), Type.BOOLEAN, "whether it ends with another"),
+        Function("contains", (TEXT, TEXT), Type.BOOLEAN, "whether another stands in it"),
         # The following describe how a platform writes things down; claims use them, rules seldom need to.
         Function("address", (TEXT_LIKE,), Type.ADDRESS, "canonical spelling; ::ffff:a.b.c.d is a.b.c.d"),
         Function("base_name", (TEXT,), Type.TEXT, "what follows the last / or \\ of a path"),
@@ -48,7 +51,7 @@ FUNCTIONS: dict[str, Function] = {
         Function("time_from_seconds", (NUMBER,), Type.TIME, "from seconds since 1970-01-01 UTC"),
         Function("time_from_milliseconds", (NUMBER,), Type.TIME, "from milliseconds since 1970-01-01 UTC"),
         Function("time_from_text", (TEXT,), Type.TIME, "from `YYYY-MM-DD HH:MM:SS[.fff]` (UTC) or ISO 8601"),
-        Function("registry_path", (TEXT, TEXT), Type.TEXT, "HKLM\\...\\value of a key HKEY_LOCAL_MACHINE\\..., as Sysmon has it"),
+        Function("registry_path", (TEXT, TEXT), Type.TEXT, "key and value as Sysmon has them: HKLM\\...\\value"),
         Function("registry_details", (TEXT, TEXT), Type.TEXT, "DWORD (0x...) and so on of a type and its data"),
         Function("account", (TEXT, TEXT), Type.TEXT, "domain\\name; the name alone where there is no domain"),
         Function("json_text", (TEXT, TEXT), Type.TEXT, "value at a key of the JSON object that a text holds, as text"),

@@ -166,6 +166,10 @@ _SCALARS = {
     ),
     "unixtime_seconds_todatetime": ("make_timestamp(CAST(round({0} * 1000000) AS BIGINT))", 1),
     "unixtime_milliseconds_todatetime": ("make_timestamp(CAST({0} * 1000 AS BIGINT))", 1),
+    "tohex": (
+        "(SELECT lpad(h, CAST(greatest(length(h), {1}) AS INTEGER), '0') FROM (SELECT printf('%x', {0}) AS h))",
+        2,
+    ),
     "bin_at": ("time_bucket({1}, {0}, {2})", 3),
 }
 _LISTS = {"ipv4_is_in_any_range": _in_ipv4_ranges, "ipv6_is_in_any_range": _in_ipv6_ranges}

@@ -31,7 +31,9 @@ _TYPES = {
 _CODES = {
     "KS005": "kql-syntax",
     "KS106": "kql-operand-type",
+    "KS107": "kql-operand-type",
     "KS119": "kql-arity",
+    "KS176": "kql-syntax",
     "KS142": "kql-unknown-name",
     "KS204": "kql-unknown-table",
     "KS211": "kql-unknown-function",

@@ -187,6 +187,63 @@ def test_many_conditions_on_connections_find_the_same_rows(compiled, database, c
     assert found(made.executed(database)) == found(made.expected(CONNECTIONS))
 
 
+REGISTRY = [
+    {
+        TABLE: "DeviceRegistryEvents",
+        "ActionType": "RegistryValueSet",
+        "ReportId": number,
+        "RegistryKey": key,
+        "RegistryValueName": item,
+        "RegistryValueType": kind,
+        "RegistryValueData": data,
+    }
+    for number, (key, item, (kind, data)) in enumerate(
+        (key, item, pair)
+        for key in ("HKEY_LOCAL_MACHINE\\SOFTWARE\\X", "HKEY_CURRENT_USER\\S-1-5-21-1\\Run", "HKEY_USERS", "", None)
+        for item in ("Name", "", None)
+        for pair in (
+            ("Dword", "1"),
+            ("Qword", "4294967297"),
+            ("Binary", None),
+            ("String", ""),
+            ("String", "1"),
+            (None, None),
+        )
+    )
+]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"TargetObject": "HKLM\\SOFTWARE\\X\\Name"},
+        # The SQL that duckdb-kql makes of a long `case` takes DuckDB seconds to plan.
+        *(
+            pytest.param(item, marks=pytest.mark.slow)
+            for item in (
+                {"TargetObject|startswith": "HKU\\S-1-5-21-"},
+                {"TargetObject|endswith": "\\Name"},
+                {"Details|contains": "0x00000001"},
+                {"Details": ["DWORD (0x00000001)", "QWORD (0x00000001-0x00000001)", "Binary Data"]},
+                {"Details": ["(Empty)", "1", None]},
+            )
+        ),
+    ],
+    ids=str,
+)
+def test_registry_paths_and_data_are_as_sysmon_spells_them(item, compiled, registry):
+    made = compiled(rule("registry_set", "not a", (item, item, item)), "defender")
+    expected = found(made.expected(REGISTRY))
+    assert 0 < len(expected) < len(REGISTRY)
+    assert found(made.executed(registry)) == expected
+
+
+@pytest.fixture(scope="module")
+def registry(fill):
+    with fill("defender", REGISTRY) as filled:
+        yield filled
+
+
 STEPS = """
 title: Base
 name: base

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sigma.processing.pipeline import ProcessingItem, ProcessingPipeline
+from sigma.processing.pipeline import ProcessingItem, ProcessingPipeline, QueryPostprocessingItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,13 +36,16 @@ def platform(name: str) -> Platform:
 def _pipeline(name: str) -> ProcessingPipeline:
     # pySigma imports this module whenever `sigma` starts, and makes a pipeline only when one is asked for.
     from polysigma.platform import PIPELINE_VARIABLE
+    from sigma.pipelines.polysigma.tables import TableTransformation
     from sigma.pipelines.polysigma.transformations import ClaimsTransformation
 
     claims = platform(name)
+    tables = [QueryPostprocessingItem(TableTransformation())] if claims.targets[0] == "kql" else []
     return ProcessingPipeline(
         name=f"Polysigma: {claims.title}",
         priority=PRIORITY,
         items=[ProcessingItem(identifier=f"polysigma_{name}", transformation=ClaimsTransformation(claims))],
+        postprocessing_items=tables,
         vars={PIPELINE_VARIABLE: claims},
     )
 
