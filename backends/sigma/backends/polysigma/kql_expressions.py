@@ -92,6 +92,8 @@ class Expressions:
                 return value(constant)
             case Column(name=column):
                 return name(column) if column in self.present else f"{name(column)} == true"
+            case Call(name="starts_with" | "ends_with" | "contains"):
+                return self.value(node)
             case Case() | Call():
                 return self._settled(self.value(node), strict=strict)
             case Constant() | ListLiteral() | Parameter() | Arithmetic():
@@ -140,10 +142,8 @@ class Expressions:
                 return self._membership(item, choices.items, cased=cased, negate=True)
             case TextMatch(item=item, parts=parts, cased=cased):
                 return self._text_match(item, parts, cased=cased, negate=True)
-            case Comparison(operator="=", left=Column(name=column), right=Constant(value=True)) if (
-                column in self.present
-            ):
-                return f"not({name(column)})"
+            case Comparison(operator="=", left=flag, right=Constant(value=True)) if self._is_test(flag):
+                return f"not({self.condition(flag)})"
             case Comparison(operator="=", left=left, right=Constant(value=bool() | int() | float() as constant)) if (
                 self.type_of(left) is not Type.TEXT
             ):
@@ -161,6 +161,12 @@ class Expressions:
     def _part(self, node: Expression, *, strict: bool) -> str:
         text = self.condition(node, strict=strict)
         return f"({text})" if isinstance(node, And | Or) or of_two_families(node) else text
+
+    def _is_test(self, node: Expression) -> bool:
+        """Whether a true or false value is never missing, so that it needs no comparison."""
+        return (isinstance(node, Column) and node.name in self.present) or (
+            isinstance(node, Call) and node.name in {"starts_with", "ends_with", "contains"}
+        )
 
     def _settled(self, text: str, *, strict: bool) -> str:
         return f"coalesce({text}, false)" if strict else text
@@ -185,8 +191,8 @@ class Expressions:
             first, second = (f"todouble({self.value(side)})" for side in (left, right))
         else:
             first, second = self._operand(left), self._operand(right)
-        if (operator, right) == ("=", TRUE) and isinstance(left, Column) and left.name in self.present:
-            return [name(left.name)]
+        if (operator, right) == ("=", TRUE) and self._is_test(left):
+            return [self.condition(left)]
         if operator in {"=", "!="}:
             sides = ((left, first), (right, second))
             there = [f"isnotnull({text})" for side, text in sides if not self.is_there(side)]

@@ -17,6 +17,7 @@ from .kql_text import quoted, verbatim
 if TYPE_CHECKING:
     from .kql_expressions import Expressions
 
+_TEXT_TESTS = {"starts_with": "startswith", "ends_with": "endswith", "contains": "contains"}
 _LAST_PART = verbatim(r"[^\\/]*$")
 _BACKSLASH = quoted("\\")
 
@@ -51,6 +52,13 @@ def call(node: Call, expressions: Expressions) -> str:
             domain, user = expressions.text(first), expressions.text(rest[0])
             joined = f"strcat({domain}, {_BACKSLASH}, {user})"
             return f"iff(isempty({domain}) or isempty({user}), strcat({domain}, {user}), {joined})"
+        case "starts_with" | "ends_with" | "contains":
+            # Every text starts with the empty one, but a missing text is none.
+            there = "" if expressions.is_there(rest[0]) else f"isnotempty({expressions.text(rest[0])}) and "
+            operator = _TEXT_TESTS[node.name]
+            return f"({there}{expressions.text(first)} {operator} {expressions.text(rest[0])})"
+        case "seconds_between":
+            return f"(({expressions.value(first)} - {expressions.value(rest[0])}) / 1s)"
         case "registry_path":
             return _registry_path(expressions.text(first), expressions.text(rest[0]))
         case "registry_details":
