@@ -95,6 +95,10 @@ def load(files: Iterable[RuleFile]) -> Loaded:
     for file in files:
         location = SigmaRuleLocation(file.path)
         for document, value in file.maps:
+            wrong = _wrong_condition(document, value)
+            if wrong:
+                findings.append(wrong)
+                continue
             try:
                 parsed = SigmaCollection.from_dicts(
                     [copy.deepcopy(value)], collect_errors=True, source=location, resolve_references=False
@@ -114,6 +118,17 @@ def load(files: Iterable[RuleFile]) -> Loaded:
                 documents[id(rule)] = document
     rules, unresolved = _resolvable(rules, documents)
     return Loaded(SigmaCollection(rules), documents, tuple(findings + unresolved))
+
+
+def _wrong_condition(document: Document, value: Mapping[str, Any]) -> Diagnostic | None:
+    """A condition that is no text, over which pySigma would trip only when the rule is converted."""
+    detection = value.get("detection")
+    condition = detection.get("condition") if isinstance(detection, dict) else None
+    texts = condition if isinstance(condition, list) else [condition]
+    if condition is None or all(isinstance(text, str) for text in texts):
+        return None
+    message, hint = f"a condition is text, not {condition!r}", "condition: selection"
+    return document.error("sigma", message, "detection", "condition", hint=hint).findings[0]
 
 
 def _resolvable(rules: list[Any], documents: Mapping[int, Document]) -> tuple[list[Any], list[Diagnostic]]:

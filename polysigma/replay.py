@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from polysigma.plan.steps import Output, Plan
 
 Hit = dict[str, Any]
-"""One hit: the canonical names of its keys and numbers, then `window_end`, `rule` and `rule_id`."""
+"""One hit: the canonical names of its keys and numbers, then `window_end`, `rule`, `rule_id` and `rule_author`."""
 
 RUNS_A_WINDOW = 12
 """How often a rule without a schedule and without buckets is evaluated within its window."""
@@ -181,7 +181,8 @@ def _hit(plan: Plan, row: dict[str, Any], end: int | None) -> Hit:
     else:
         hit = {name: _plain(value) for name, value in row.items() if value is not None}
     moment = None if end is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=end)
-    return hit | {"window_end": moment and _plain(moment), "rule": plan.name, "rule_id": plan.id}
+    rule = {"rule": plan.name, "rule_id": plan.id, "rule_author": plan.author}
+    return hit | {"window_end": moment and _plain(moment), **rule}
 
 
 def _value(plan: Plan, output: Output, row: dict[str, Any]) -> Any:

@@ -116,7 +116,9 @@ def read_text(text: str, file: str | None = None) -> list[Document]:
         raise PolysigmaError(finding) from None
     except yaml.YAMLError as error:
         reason = getattr(error, "reason", None) or "unacceptable character"
-        raise PolysigmaError(Diagnostic("yaml-syntax", f"is not valid YAML: {reason}", None, file)) from None
+        before = text[: getattr(error, "position", 0)]
+        at = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise PolysigmaError(Diagnostic("yaml-syntax", f"is not valid YAML: {reason}", None, file, at)) from None
     except RecursionError:
         raise PolysigmaError(Diagnostic("yaml-depth", "nests too deeply", None, file)) from None
     finally:

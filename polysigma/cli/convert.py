@@ -61,10 +61,13 @@ def command(
             if isinstance(result, Diagnostic):
                 findings.append(result)
                 continue
-            if result.finding:
-                findings.append(result.finding if platforms else _warning(result.finding))
             done.append(result)
     converted = [result for result in done if result.compiled]
+    said = {result.rule for result in converted}
+    for result in done:
+        if result.finding:
+            # What some platform can say, and one that nobody asked for by name cannot, is worth a word and no more.
+            findings.append(_warning(result.finding) if result.rule in said and not platforms else result.finding)
     if output is None:
         click.echo("\n".join(compiled.query for result in converted for compiled in result.compiled), nl=False)
     else:

@@ -106,10 +106,12 @@ def write_table(replay: Replay, output: IO[str]) -> int:
     if not shown:
         console.print(Text(f"{replay.plan.title}: no hits"))
         return 0
-    names = list(dict.fromkeys(name for hit in shown for name in hit if name not in {"rule", "rule_id"}))
+    names = list(dict.fromkeys(name for hit in shown for name in hit if name not in {"rule", "rule_id", "rule_author"}))
     if "window_end" in names and all(hit["window_end"] is None for hit in shown):
         names.remove("window_end")
-    table = Table(title=Text(f"{replay.plan.title} ({replay.windows})"), title_justify="left", header_style="bold")
+    by = f", by {replay.plan.author}" if replay.plan.author else ""
+    title = Text(f"{replay.plan.title}{by} ({replay.windows})")
+    table = Table(title=title, title_justify="left", header_style="bold")
     for name in names:
         number = all(isinstance(hit.get(name), int | float | None) for hit in shown)
         table.add_column(Text(name), justify="right" if number else "left", overflow="fold")

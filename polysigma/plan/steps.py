@@ -169,6 +169,8 @@ class Plan:
     outputs: tuple[Output, ...] = ()
     id: str | None = None
     description: str | None = None
+    author: str | None = None
+    """Who wrote the rule; its licence may ask that whoever shows a match names them (Detection Rule License 1.1)."""
     quiet: int | None = None
     """Seconds for which a key that has been reported is not reported again."""
 

@@ -123,6 +123,7 @@ def test_a_hit_names_its_keys_its_numbers_and_its_window(hits_of):
             "window_end": "2026-03-02T07:00:00Z",
             "rule": "botnet",
             "rule_id": "6f0a5b3e",
+            "rule_author": None,
         }
     ]
     assert not findings
@@ -188,7 +189,8 @@ def test_a_plain_rule_reports_each_event_without_a_window(hits_of):
     text = 'SELECT "Computer", "Image", "User" FROM events WHERE "Image" LIKE \'%bot%\''
     plan = Plan("plain", "Plain", (), (), None, id="1")
     hits, findings = hits_of(plan, [sysmon_event(START), sysmon_event(START, image="x")], text)
-    assert hits == [{"Computer": "ws1", "Image": "C:\\bot.exe", "window_end": None, "rule": "plain", "rule_id": "1"}]
+    of_rule = {"rule": "plain", "rule_id": "1", "rule_author": None}
+    assert hits == [{"Computer": "ws1", "Image": "C:\\bot.exe", "window_end": None, **of_rule}]
     assert [finding.message for finding in findings] == ["no event has User, which the query reads"]
 
 

@@ -1,5 +1,5 @@
 -- Botnet Node Beaconing to a Public Address
--- botnet_node_beaconing, 5a1d3a52-2a0f-4a4e-8f62-6f0de4a8a9c1, for CrowdStrike Falcon Data Replicator
+-- botnet_node_beaconing, 5a1d3a52-2a0f-4a4e-8f62-6f0de4a8a9c1 by Polysigma, for CrowdStrike Falcon Data Replicator
 -- window: the last 24h; as a rule it runs every 1h
 -- approximate: a connection is recorded when it is attempted, whether or not it was then established
 -- approximate: of a connectionless protocol (UDP) only the first send of a flow is recorded, so its counts are low

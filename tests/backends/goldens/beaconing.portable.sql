@@ -1,5 +1,5 @@
 -- Botnet Node Beaconing to a Public Address
--- botnet_node_beaconing, 5a1d3a52-2a0f-4a4e-8f62-6f0de4a8a9c1, for Sysmon as JSON
+-- botnet_node_beaconing, 5a1d3a52-2a0f-4a4e-8f62-6f0de4a8a9c1 by Polysigma, for Sysmon as JSON
 -- window: the last 24h; as a rule it runs every 1h
 -- approximate: Sysmon records connections only as its configuration says, and by default none
 -- approximate: counts in the 24h before each run, where Sigma's window slides with every event; events that straddle two runs' windows can be missed

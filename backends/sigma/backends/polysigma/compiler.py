@@ -76,6 +76,7 @@ class Compiler:
             steps=(),
             window=None,
             id=str(rule.id) if rule.id else None,
+            author=rule.author,
         )
         losses = base.scope.losses(counts=False)
         return self._finished(plan, (base,), losses)
@@ -110,6 +111,7 @@ class Compiler:
             schedule=correlated.schedule,
             outputs=lowered.outputs,
             id=str(rule.id) if rule.id else None,
+            author=rule.author,
             quiet=correlated.quiet,
         )
         losses: list[Loss] = []
@@ -232,7 +234,8 @@ class Compiler:
             )
         level = FidelityLevel.BLIND if blind else FidelityLevel.APPROXIMATE if losses else FidelityLevel.EXACT
         known_as = ", ".join(dict.fromkeys(filter(None, (plan.name, plan.id))))
-        header = [plan.title, f"{known_as}, for {platform.title}"]
+        by = f" by {plan.author}" if plan.author else ""
+        header = [plan.title, f"{known_as}{by}, for {platform.title}"]
         if plan.window is not None:
             header.append(self._window_line(plan))
         header.append("fidelity: exact") if level is FidelityLevel.EXACT else None
