@@ -222,7 +222,26 @@ def _query(result: Conversion) -> list[Diagnostic]:
             findings += _linted(result, compiled.query)
         if result.target == "spl":
             findings += _parsed(result, compiled.query)
+        if result.target == "kql":
+            findings += _bound(result, compiled.query)
     return findings
+
+
+def _bound(result: Conversion, query: str) -> list[Diagnostic]:
+    """What Microsoft's binder has against a query, where it is installed (extra `kql-validate`)."""
+    from polysigma.engines.kql.validate import unavailable, validate
+    from sigma.pipelines.polysigma import platform
+
+    if unavailable() is not None:
+        return []
+    found = validate(query, platform(result.platform).schema_name)
+    return [
+        Diagnostic(
+            "invalid-query", f"the query for {result.platform} is not valid KQL: {finding}", file=str(result.path)
+        )
+        for finding in found
+        if finding.severity is Severity.ERROR
+    ]
 
 
 def _parsed(result: Conversion, query: str) -> list[Diagnostic]:
