@@ -94,3 +94,15 @@ def test_the_binder_has_nothing_against_a_golden(case, convert):
     text, ending = _printed(case, convert)
     if not ending:
         assert [str(one) for one in validate(text, platform(case.pipeline).schema_name)] == []
+
+
+@bound
+@pytest.mark.parametrize("pipeline", ["defender", "sentinel", "asim"])
+@pytest.mark.parametrize("rule", sorted(RULES.glob("*/rule.yml")), ids=lambda path: path.parent.name)
+def test_the_binder_has_nothing_against_a_rule_of_the_package(rule, pipeline, convert):
+    try:
+        queries = convert(rule.read_text(), "kql", pipeline)
+    except SigmaError as error:
+        assert "blind" in str(error)
+        return
+    assert [str(one) for query in queries for one in validate(query, platform(pipeline).schema_name)] == []

@@ -330,7 +330,9 @@ class Expressions:
 
     def _division(self, left: Expression, right: Expression) -> str:
         """Real division, missing where the divisor is 0; int / int would cut off the fraction."""
-        quotient = f"todouble({self.value(left)}) / {self._operand(right)}"
+        is_real = self.type_of(left) is Type.REAL
+        dividend = self._operand(left) if is_real else f"todouble({self.value(left)})"
+        quotient = f"{dividend} / {self._operand(right)}"
         never_zero = isinstance(right, Constant) and right.value != 0
         if never_zero or (isinstance(right, Column) and right.name in self.never_zero):
             return f"({quotient})"

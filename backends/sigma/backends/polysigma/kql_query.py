@@ -75,6 +75,10 @@ class Query:
     def _piped(self, lines: list[str]) -> list[str]:
         return [f"| {line}" if number else line for number, line in enumerate(lines)]
 
+    def _nested(self, lines: list[str]) -> str:
+        """The lines inside of another operator; no string holds a line end, so that all can be moved."""
+        return "\n".join(self._piped(lines)).replace("\n", "\n    ")
+
     @property
     def expressions(self) -> Expressions:
         printer = Expressions(self.types, self.present)
@@ -160,7 +164,7 @@ class Query:
             lines = self._source(source)
             listed = [self.time, f"{RULE_COLUMN} = {quoted(source.rule)}", *(name(column) for column in wanted)]
             lines.append(f"project {', '.join(listed)}")
-            branches.append("(" + "\n    ".join(self._piped(lines)) + ")")
+            branches.append(f"({self._nested(lines)})")
             types |= self.types
         self.types = {**types, RULE_COLUMN: Type.TEXT}
         self.present = {self.time, RULE_COLUMN}
@@ -343,7 +347,7 @@ class Query:
         self._before(printed)
         self.rows += 1
         rows = f"Rows{self.rows}"
-        self.lets.append(f"let {rows} = materialize(\n    " + "\n    ".join(self._piped(self.lines)) + ");")
+        self.lets.append(f"let {rows} = materialize(\n    {self._nested(self.lines)});")
         keys = ", ".join(name(key) for key in step.by)
         body = ", ".join(item.text for item in printed)
         self.lines = [rows, f"lookup kind=inner ({rows} | summarize {body} by {keys}) on {keys}"]
