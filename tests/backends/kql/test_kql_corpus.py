@@ -18,7 +18,7 @@ from sigma.pipelines.polysigma import pipelines, platform
 CORPUS = Path(__file__).parents[4] / "shared/data/sigma_rules/rules"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 LEAST = {"defender": 1950, "sentinel": 1950, "asim": 1860}
-"""Of 3,138 rules (1,957, 1,957 and 1,870 in November 2026); the official kusto backend converts 1,928 with microsoft_xdr."""
+"""Of 3,138 rules (1,957, 1,957 and 1,870 in November 2026); the official backend converts 1,928 (microsoft_xdr)."""
 
 pytestmark = [
     pytest.mark.skipif(not CORPUS.is_dir(), reason="the SigmaHQ corpus is not beside this checkout"),

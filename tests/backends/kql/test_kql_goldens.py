@@ -100,9 +100,5 @@ def test_the_binder_has_nothing_against_a_golden(case, convert):
 @pytest.mark.parametrize("pipeline", ["defender", "sentinel", "asim"])
 @pytest.mark.parametrize("rule", sorted(RULES.glob("*/rule.yml")), ids=lambda path: path.parent.name)
 def test_the_binder_has_nothing_against_a_rule_of_the_package(rule, pipeline, convert):
-    try:
-        queries = convert(rule.read_text(), "kql", pipeline)
-    except SigmaError as error:
-        assert "blind" in str(error)
-        return
+    queries = convert(rule.read_text(), "kql", pipeline, accept="blind")
     assert [str(one) for query in queries for one in validate(query, platform(pipeline).schema_name)] == []
