@@ -1,0 +1,203 @@
+"""What the pages are made from: each detection with its guide and what it is on every platform."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from polysigma.catalog import packaged_names, read_rules, rules_root
+from polysigma.convert import SUFFIXES, Conversion, convert, pairs
+from polysigma.diagnostics import Diagnostic, PolysigmaError
+from polysigma.guide import packages
+from polysigma.plan.faults import PlanError
+from polysigma.plan.metadata import Metadata, read_metadata
+from polysigma.platform import FidelityLevel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from polysigma.catalog import RuleFile
+    from polysigma.guide import Guide, Package
+    from polysigma.platform import Loss
+    from sigma.backends.polysigma.compiler import Compiled
+
+LANGUAGES = {"logscale": "logscale", "kql": "kusto", "spl": "spl", "sql": "sql"}
+"""The Pygments lexer of each target; one that is not installed leaves a query without colours."""
+LANGUAGE_NAMES = {
+    "logscale": "CrowdStrike Query Language",
+    "kql": "Kusto Query Language",
+    "spl": "Splunk's SPL",
+    "sql": "SQL",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OnPlatform:
+    """A detection, or a hunt, on one platform: its query, or the reason why there is none."""
+
+    rule: str
+    path: Path
+    platform: str
+    title: str
+    target: str
+    compiled: Compiled | None
+    refusal: Diagnostic | None
+
+    @property
+    def label(self) -> str:
+        """Short enough that the tabs of all platforms stand beside each other."""
+        return self.platform.replace("_", " ")
+
+    @property
+    def fidelity(self) -> FidelityLevel:
+        return self.compiled.fidelity if self.compiled else FidelityLevel.REFUSED
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        return self.compiled.losses if self.compiled else ()
+
+    @property
+    def command(self) -> str:
+        """The line that prints the query, in a checkout or beside a copy of the rules."""
+        accept = " -O accept=blind" if self.fidelity is FidelityLevel.BLIND else ""
+        return f"sigma convert -t {self.target} -p {self.platform}{accept} {shown_path(self.path)}"
+
+    @property
+    def suffix(self) -> str:
+        return SUFFIXES[self.target]
+
+    @property
+    def language(self) -> str:
+        return LANGUAGES[self.target]
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A detection as its pages show it. `package` is None where it has no guide."""
+
+    name: str
+    file: RuleFile
+    rule: Mapping[str, Any]
+    """The Sigma document of the detection itself."""
+    metadata: Metadata | None
+    on: tuple[OnPlatform, ...]
+    package: Package | None
+    hunts: Mapping[str, tuple[OnPlatform, ...]]
+    """By the hunt's file, as the guide names it."""
+
+    @property
+    def guide(self) -> Guide | None:
+        return self.package.guide if self.package else None
+
+    @property
+    def title(self) -> str:
+        return str(self.rule.get("title", self.name))
+
+    @property
+    def level(self) -> str:
+        return str(self.rule.get("level", "not stated"))
+
+    @property
+    def folder(self) -> str:
+        return f"detections/{slug(self.name)}"
+
+    @property
+    def techniques(self) -> tuple[str, ...]:
+        """The techniques of the rule's tags, as `T1071.001`."""
+        tags = self.rule.get("tags") or ()
+        found = [str(tag).removeprefix("attack.").upper() for tag in tags if str(tag).startswith("attack.t")]
+        return tuple(name for name in found if name[1:2].isdigit())
+
+
+def slug(name: str) -> str:
+    """A name as a part of an address."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in name)[:120]
+
+
+def shown_path(path: Path) -> str:
+    """A rule's file as a command line names it: from the folder that holds the rules."""
+    for root in (rules_root().parent.resolve(), path.resolve().parent.parent.parent):
+        if path.resolve().is_relative_to(root):
+            return path.resolve().relative_to(root).as_posix()
+    return path.as_posix()
+
+
+def read(references: Iterable[str] | None = None) -> list[Detection]:
+    """The detections behind some references (all packaged ones without any), by name.
+
+    Raises PolysigmaError with every finding where a rule or a guide cannot be read: half a page is no runbook.
+    """
+    files, findings = read_rules(list(references) if references is not None else packaged_names())
+    found, more = packages(files)
+    findings += more
+    done: dict[str, list[Conversion]] = {}
+    for result in convert(files, pairs((), None), options={"accept": "blind"}):
+        if isinstance(result, Diagnostic):
+            findings.append(result)
+        else:
+            done.setdefault(result.rule, []).append(result)
+    if findings:
+        raise PolysigmaError(*findings)
+    guides = {package.guide.detection: package for package in found}
+    detections = [_detection(name, results, files, guides.get(name)) for name, results in sorted(done.items())]
+    _distinct(detections)
+    return detections
+
+
+def _distinct(detections: list[Detection]) -> None:
+    seen: dict[str, str] = {}
+    for detection in detections:
+        other = seen.setdefault(detection.folder, detection.name)
+        if other != detection.name:
+            message = f"the detections {other!r} and {detection.name!r} would share a page"
+            raise PolysigmaError(Diagnostic("same-name", message, file=str(detection.file.path)))
+
+
+def _detection(name: str, results: list[Conversion], files: list[RuleFile], package: Package | None) -> Detection:
+    file = next(file for file in files if file.path == results[0].path)
+    rule = next(
+        value for _, value in file.maps if name in {value.get("name"), str(value.get("id")), value.get("title")}
+    )
+    return Detection(
+        name=name,
+        file=file,
+        rule=rule,
+        metadata=_metadata(rule),
+        on=tuple(one for result in results for one in _on(result)),
+        package=package,
+        hunts=_hunts(package) if package else {},
+    )
+
+
+def _metadata(rule: Mapping[str, Any]) -> Metadata | None:
+    if "polysigma" not in rule:
+        return None
+    try:
+        return read_metadata(rule["polysigma"])
+    except PlanError:
+        return None  # the conversion has said what is wrong with it
+
+
+def _on(result: Conversion) -> list[OnPlatform]:
+    from sigma.pipelines.polysigma import platform
+
+    title = platform(result.platform).title
+    title = title[:1].upper() + title[1:]  # claims are titled for the middle of a sentence
+    return [
+        OnPlatform(result.rule, result.path, result.platform, title, result.target, compiled, result.finding)
+        for compiled in (result.compiled or (None,))
+    ][:1]
+
+
+def _hunts(package: Package) -> dict[str, tuple[OnPlatform, ...]]:
+    found: dict[str, tuple[OnPlatform, ...]] = {}
+    for hunt in package.guide.hunts:
+        if hunt.file is None:
+            continue
+        files, findings = read_rules([str(package.folder / hunt.file)])
+        if findings:
+            raise PolysigmaError(*findings)
+        results = convert(files, pairs((), None), options={"accept": "blind"})
+        found[hunt.file] = tuple(one for result in results if isinstance(result, Conversion) for one in _on(result))
+    return found

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from polysigma.site import pages
+
+FENCE = re.compile(
+    r"^(?P<indent> *)(?P<ticks>`{3,}) \{ \.(?P<language>\w+)[^\n]*\n(?P<body>.*?)\n(?P=indent)(?P=ticks)$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The whole site, as it is made from the package's own rules."""
+    return pages()
+
+
+@pytest.fixture
+def blocks():
+    """The blocks of code of a page, in order: language and text."""
+
+    def found(markdown):
+        return [
+            (match["language"], re.sub(f"^{match['indent']}", "", match["body"], flags=re.MULTILINE))
+            for match in FENCE.finditer(markdown)
+        ]
+
+    return found
+
+
+class Page(HTMLParser):
+    """What is in a page of HTML: its elements with their attributes, and its text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements = []
+        self.scripts = []
+        self.pieces = []
+        self._script = False
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self._script = tag in {"script", "style"}
+        if self._script:
+            self.scripts.append("")
+
+    def handle_endtag(self, tag):
+        self._script = False
+
+    def handle_data(self, data):
+        if self._script:
+            self.scripts[-1] += data
+        else:
+            self.pieces.append(data)
+
+    @property
+    def text(self):
+        return "".join(self.pieces)
+
+
+@pytest.fixture
+def parsed():
+    return Page
+
+
+HOSTILE = (
+    "<script>alert(1)</script> <img src=x onerror=alert(1)> [x](javascript:alert(1)) ![i](https://evil.example/x.png) "
+    '<javascript:alert(1)> {: onclick="alert(1)" } " onmouseover="alert(1) &lt;script&gt;alert(2)&lt;/script&gt; '
+    '</code></pre></textarea><svg onload=alert(1)> | ` ``` === "tab" {{ config }} {% raw %} [r]: javascript:alert(1)'
+)
+"""Marks of Markdown, its extensions, HTML and templates, that would do something if they were read as such."""
+
+
+def poisoned(value, key=""):
+    """A guide with a hostile end to each of its sentences, and its queries made to break out of their block."""
+    if isinstance(value, dict):
+        return {name: poisoned(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [poisoned(item, key) for item in value]
+    if key == "query":
+        return f"{value}\n```\n````\n</code></pre>{HOSTILE}\n"
+    long = isinstance(value, str) and len(value) >= 20 and " " in value
+    return f"{value} {HOSTILE}" if long else value
+
+
+@pytest.fixture(scope="session")
+def hostile_rules(tmp_path_factory):
+    """A folder of rules: one detection with its guide, every text of which is hostile."""
+    import shutil
+
+    import yaml
+
+    from polysigma.catalog import rules_root
+
+    root = tmp_path_factory.mktemp("hostile") / "rules"
+    folder = root / "botnet_node_beaconing"
+    shutil.copytree(rules_root() / "botnet_node_beaconing", folder)
+    documents = list(yaml.safe_load_all((folder / "rule.yml").read_text(encoding="utf-8")))
+    for document in documents:
+        for key in ("title", "description", "author"):
+            document[key] = f"{document[key]} {HOSTILE}" if key != "title" else HOSTILE[:100]
+        document["falsepositives"] = [HOSTILE]
+        document["references"] = ["javascript:alert(1)", f"https://evil.example/{HOSTILE}"]
+    for parameter in documents[1]["polysigma"]["parameters"].values():
+        parameter["about"] += HOSTILE
+        parameter["unit"] = HOSTILE
+    (folder / "rule.yml").write_text(yaml.safe_dump_all(documents, sort_keys=False), encoding="utf-8")
+    guide = yaml.safe_load((folder / "guide.yaml").read_text(encoding="utf-8"))
+    (folder / "guide.yaml").write_text(yaml.safe_dump(poisoned(guide), sort_keys=False), encoding="utf-8")
+    bare = root / "no_guide"
+    bare.mkdir()
+    for number, document in enumerate(documents):
+        document["id"] = f"00000000-0000-4000-8000-00000000000{number}"
+    documents[0]["name"] = "hostile_base"
+    documents[1]["name"] = "hostile_without_guide"
+    documents[1]["correlation"]["rules"] = ["hostile_base"]
+    (bare / "rule.yml").write_text(yaml.safe_dump_all(documents, sort_keys=False), encoding="utf-8")
+    return root
