@@ -49,6 +49,11 @@ class Loaded:
         return self.documents.get(id(rule))
 
 
+ALIASES = {"sentinel_asim": "asim"}
+"""Other names of platforms. pySigma knows `sentinel_asim` as a pipeline of the official Kusto backend, which ours must
+not displace; here it is ours that is meant."""
+
+
 def platforms() -> dict[str, tuple[str, ...]]:
     """Every platform there is a pipeline for, with the targets that it serves, the usual one first."""
     from sigma.backends.polysigma import backends
@@ -66,7 +71,8 @@ def pairs(names: Iterable[str], target: str | None) -> list[tuple[str, str]]:
 
     known = platforms()
     found = []
-    for name in names or known:
+    for asked in names or known:
+        name = ALIASES.get(asked, asked)
         if name not in known:
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
@@ -268,7 +274,7 @@ def compile_rule(
         options["table"] = table
     if accept_blind:
         options["accept"] = "blind"
-    results = list(convert(files, [(platform, target)], options=options))
+    results = list(convert(files, [(ALIASES.get(platform, platform), target)], options=options))
     broken = [result for result in results if isinstance(result, Diagnostic)]
     if broken:
         raise PolysigmaError(*broken)

@@ -28,7 +28,8 @@ class KqlBackend(PolysigmaBackend):
 
     name: ClassVar[str] = "Microsoft Defender XDR and Microsoft Sentinel (KQL)"
     identifier: ClassVar[str] = "kql"
-    example_pipeline: ClassVar[str] = "defender"
+    # The id sentinel_asim is taken: it is a pipeline of the official Kusto backend's.
+    example_pipeline: ClassVar[str] = "defender, -p sentinel or -p asim"
 
     def printer(self) -> Printer:
         from .kql import KqlPrinter
