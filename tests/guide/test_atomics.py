@@ -25,6 +25,7 @@ from polysigma.replay import load_events, opened, replay
 from polysigma.source import read_file
 
 FOLDER = rules_root() / "botnet_node_beaconing"
+REGULAR = rules_root() / "regular_beacon_to_rare_destination"
 FILES = sorted(rules_root().glob("*/atomics/*/*.yaml"))
 ADDRESS = "203.0.113.10"
 PUBLISHED = "atomic-red-team-mcp==1.3.2"
@@ -57,8 +58,12 @@ with open(path, "a", buffering=1) as seen:
 """
 
 
-def atomic(technique, shell):
-    (file,) = (path for path in FILES if path.stem == technique)
+BASH = [(path.parents[2], path.stem) for path in FILES if "name: bash" in path.read_text(encoding="utf-8")]
+NAMES = [f"{folder.name}-{technique}" for folder, technique in BASH]
+
+
+def atomic(technique, shell, folder=FOLDER):
+    file = folder / "atomics" / technique / f"{technique}.yaml"
     tests = AtomicFile.model_validate(read_file(file)[0].value).atomic_tests
     return next(test for test in tests if test.executor.name == shell)
 
@@ -68,7 +73,7 @@ def value():
     return read_file(FOLDER / "atomics" / "T1571" / "T1571.yaml")[0].value
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parents[2].name}-{path.stem}")
 def test_a_file_stands_where_invoke_atomictest_looks_for_it(path):
     assert path.parent.name == path.stem == AtomicFile.model_validate(read_file(path)[0].value).attack_technique
 
@@ -99,9 +104,9 @@ def test_a_test_that_could_not_run_is_refused(value, change, expected):
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash")
-@pytest.mark.parametrize("technique", ["T1571", "T1071.001", "T1498.001"])
-def test_bash_can_read_the_commands(technique):
-    test = atomic(technique, "bash")
+@pytest.mark.parametrize(("folder", "technique"), BASH, ids=NAMES)
+def test_bash_can_read_the_commands(folder, technique):
+    test = atomic(technique, "bash", folder)
     for cleanup in (False, True):
         command = test.command(cleanup=cleanup)
         assert "#{" not in command
@@ -109,12 +114,11 @@ def test_bash_can_read_the_commands(technique):
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash")
-@pytest.mark.parametrize("technique", ["T1571", "T1071.001", "T1498.001"])
+@pytest.mark.parametrize(("folder", "technique"), BASH, ids=NAMES)
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "172.20.0.1", "192.168.7.7"])
-def test_a_test_does_not_shoot_at_what_the_detection_leaves_out(technique, address):
-    run = subprocess.run(
-        ["bash", "-c", atomic(technique, "bash").command(address=address)], capture_output=True, text=True, check=False
-    )
+def test_a_test_does_not_shoot_at_what_the_detection_leaves_out(folder, technique, address):
+    command = atomic(technique, "bash", folder).command(address=address)
+    run = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert "leaves" in run.stderr
 
@@ -255,3 +259,26 @@ def test_a_burst_is_found_by_its_hunt(run, tmp_path, ports, scan):
     seen = {(hit["DestinationIp"], hit["UniquePorts"], hit["ScanIndicator"]) for hit in found}
     assert seen == {(ADDRESS, ports, scan)}
     assert hits(tmp_path, "botnet_node_beaconing", connections) == []  # a burst is not a habit
+
+
+@pytest.mark.slow
+def test_checking_in_by_the_clock_hits(run, tmp_path):
+    said, connections = run(atomic("T1071.001", "bash", REGULAR), [8080], interval="0.05")
+    assert "33 of 33 check-ins" in said
+    assert all(one["said"].startswith("GET /checkin") for one in connections)
+    assert not Path("/tmp/polysigma-regular-T1071.001.pid").exists()
+    (hit,) = hits(tmp_path, REGULAR.name, connections, timedelta(minutes=32))
+    assert (hit["DestinationPort"], hit["TotalConnections"], hit["Hosts"]) == (8080, 33, 1)
+    assert hit["SecondsPerConnection"] == pytest.approx(60, abs=0.1)
+    assert hit["Evidence"] > 12
+
+
+@pytest.mark.slow
+def test_trying_a_port_every_half_minute_hits(run, tmp_path):
+    said, connections = run(atomic("T1571", "bash", REGULAR), [4782], interval="0.05")
+    assert "65 of 65 tries" in said
+    assert {one["said"] for one in connections} == {""}
+    (hit,) = hits(tmp_path, REGULAR.name, connections, timedelta(minutes=32))
+    assert (hit["DestinationPort"], hit["TotalConnections"], hit["Hosts"]) == (4782, 65, 1)
+    assert hit["SecondsPerConnection"] == pytest.approx(30, abs=0.1)
+    assert hit["Evidence"] > 12

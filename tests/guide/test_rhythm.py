@@ -1,0 +1,181 @@
+"""The numbers in the guide of regular beacons are those that the rule gives, and its hunts find what it says."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import UTC, datetime, timedelta
+
+import jsonschema
+import pytest
+from sigma.collection import SigmaCollection
+
+from polysigma.catalog import read_rules, rules_root
+from polysigma.convert import compile_rule, convert, pairs
+from polysigma.diagnostics import Diagnostic
+from polysigma.engines.sql import TABLE
+from polysigma.guide import as_filter, read_package
+from polysigma.replay import load_events, opened, replay
+from polysigma.source import read_file
+from sigma.backends.polysigma import backends
+from sigma.pipelines.polysigma import pipelines, platform
+
+FOLDER = rules_root() / "regular_beacon_to_rare_destination"
+HUNTS = FOLDER / "hunts"
+MODELINE = "# yaml-language-server: $schema=../../polysigma.schema.json"
+START = datetime(2026, 3, 2, tzinfo=UTC)
+ADDRESS = "203.0.113.10"
+DAY = 86_400
+BLIND = {("rhythm_of_a_rare_program", "defender"), ("rhythm_of_a_rare_program", "sentinel")}
+
+
+@pytest.fixture
+def found(tmp_path):
+    """The hits over connections at some seconds after START, in one window or in those of the schedule."""
+
+    def one(*traffic, reference=FOLDER.name, whole=True):
+        path = tmp_path / "rows.jsonl"
+        rows = []
+        for seconds, values in traffic:
+            for second in seconds:
+                moment = (START + timedelta(seconds=second)).replace(tzinfo=None)
+                rows.append(
+                    {
+                        "EventID": 3,
+                        "UtcTime": moment.isoformat(" ", "milliseconds"),
+                        "Computer": "ws-01",
+                        "Initiated": "true",
+                        "Image": "C:\\Users\\Public\\bot.exe",
+                        "DestinationIp": ADDRESS,
+                        "DestinationPort": "443",
+                        **values,
+                    }
+                )
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        with opened([path]) as inputs:
+            compiled = compile_rule(str(reference), inputs.family.platform, "sql", table=TABLE)
+            with load_events(compiled.query, inputs) as events:
+                return list(replay(compiled.plan, compiled.query, events, whole=whole).hits)
+
+    return one
+
+
+def timer(period, *, start=0.0, until=DAY, jitter=0.0, seed=5):
+    maker, moments, moment = random.Random(seed), [], float(start)
+    while moment < until:
+        moments.append(moment)
+        moment += period * (1 + maker.uniform(-jitter, jitter))
+    return moments
+
+
+@pytest.mark.parametrize(
+    ("period", "evidence"),
+    [(30, 720), (60, 720), (120, 180), (300, 72), (600, 72), (900, 32), (1200, 18), (1800, 12), (3600, 12)],
+)
+def test_what_a_perfect_timer_reaches_in_a_day(found, period, evidence):
+    (hit,) = found((timer(period), {}))
+    assert hit["Evidence"] == pytest.approx(evidence, rel=0.07)
+    assert hit["SecondsPerConnection"] == pytest.approx(period)
+
+
+@pytest.mark.parametrize("period", [2400, 5400, 7200])
+def test_periods_between_and_beyond_the_scales_are_missed(found, period):
+    assert found((timer(period), {})) == []
+
+
+@pytest.mark.parametrize(("jitter", "evidence"), [(0.2, 63), (0.5, 50), (0.8, 35)])
+def test_what_jitter_costs_a_timer_of_five_minutes(found, jitter, evidence):
+    (hit,) = found((timer(300, jitter=jitter), {}))
+    assert hit["Evidence"] == pytest.approx(evidence, rel=0.25)
+
+
+def test_half_an_hour_of_minutes_is_sixteen_at_most(found):
+    (hit,) = found((timer(60, until=1801), {}))
+    assert hit["Evidence"] == pytest.approx(15.5)
+
+
+@pytest.mark.parametrize(("period", "burst"), [(60, 60), (300, 20)])
+def test_one_busy_minute_hides_a_timer(found, period, burst):
+    assert found((timer(period), {}))
+    assert found((timer(period), {}), ((DAY / 2 + second for second in range(burst)), {})) == []
+
+
+def test_sleep_within_the_window_costs_the_hit_of_a_slow_timer(found):
+    awake, again = timer(300, start=600, until=8.25 * 3600), timer(300, start=22.2 * 3600)
+    assert found((awake + again, {})) == []
+    hits = found((awake + again, {}), whole=False)
+    assert hits
+    assert min(hit["SpanMinutes"] for hit in hits) < 8.25 * 60
+
+
+def test_three_visitors_silence_a_hit(found):
+    beacon = (timer(300), {})
+    (hit,) = found(beacon, *(([DAY / 2], {"Computer": f"analyst-{number}"}) for number in range(2)))
+    assert hit["Hosts"] == 3
+    assert found(beacon, *(([DAY / 2], {"Computer": f"analyst-{number}"}) for number in range(3))) == []
+
+
+def test_random_requests_that_keep_a_distance_look_even(found):
+    maker, moments, moment = random.Random(3), [], 0.0
+    while moment < 4 * 3600:
+        moments.append(moment)
+        moment += 30 + maker.expovariate(1 / 30)
+    (hit,) = found((moments, {}))
+    assert 30 < hit["Evidence"] < 65
+
+
+@pytest.mark.parametrize("path", sorted(HUNTS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_hunt_converts_everywhere_or_is_blind_for_a_reason(path):
+    files, _ = read_rules([str(path)])
+    results = list(convert(files, pairs((), None)))
+    assert not [result for result in results if isinstance(result, Diagnostic)]
+    refused = {(path.stem, result.platform): result.finding.message for result in results if result.finding}
+    assert set(refused) == {one for one in BLIND if one[0] == path.stem}
+    assert all("blind" in message for message in refused.values())
+
+
+@pytest.mark.parametrize("path", sorted(HUNTS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_document_of_a_hunt_is_valid_by_the_schema_it_names(path):
+    schema = rules_root() / "polysigma.schema.json"
+    documents = path.read_text(encoding="utf-8").split("\n---\n")
+    assert {document.splitlines()[0] for document in documents} == {MODELINE}
+    validator = jsonschema.Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")))
+    assert [error.message for one in read_file(path) for error in validator.iter_errors(one.value)] == []
+
+
+@pytest.mark.parametrize(("hours", "evidence"), [(1, 84), (2, 21), (3, 14), (4, 9.7), (6, 14)])
+def test_the_hunt_over_a_week_finds_what_a_day_is_too_short_for(found, hours, evidence):
+    (hit,) = found((timer(hours * 3600, start=60, until=7 * DAY), {}), reference=HUNTS / "slow_beacon.yaml")
+    assert hit["HoursPerConnection"] == pytest.approx(hours)
+    assert hit["Evidence"] == pytest.approx(evidence, rel=0.1)
+
+
+@pytest.mark.parametrize("hours", [8, 12])
+def test_twice_and_thrice_a_day_are_beyond_it(found, hours):
+    assert found((timer(hours * 3600, start=60, until=7 * DAY), {}), reference=HUNTS / "slow_beacon.yaml") == []
+
+
+def test_a_rare_program_is_found_wherever_it_connects_to(found):
+    moving = [
+        ([moment], {"DestinationIp": f"203.0.113.{10 + number // 9}"}) for number, moment in enumerate(timer(300))
+    ]
+    assert found(*moving) == []
+    (hit,) = found(*moving, reference=HUNTS / "rhythm_of_a_rare_program.yaml")
+    assert hit["Image"].endswith("bot.exe")
+    assert (hit["Hosts"], hit["TotalConnections"]) == (1, 288)
+
+
+def test_a_program_that_four_hosts_have_is_not_rare(found):
+    everywhere = [(timer(300), {"Computer": f"ws-{number}"}) for number in range(4)]
+    assert found(*everywhere, reference=HUNTS / "rhythm_of_a_rare_program.yaml") == []
+
+
+@pytest.mark.parametrize("name", ["falcon", "fdr", "sysmon_json", "asim", "splunk_sysmon"])
+def test_every_exclusion_of_the_guide_converts_alone(name):
+    package = read_package(FOLDER)
+    filters = [as_filter(package, index) for index in range(len(package.guide.false_positives))]
+    assert len([one for one in filters if one]) == 4
+    for one in filter(None, filters):
+        rules = SigmaCollection.from_dicts([*(dict(value) for _, value in package.documents), one])
+        (query,) = backends[platform(name).targets[0]](pipelines[name]()).convert(rules)
+        assert "198.51.100." in query
