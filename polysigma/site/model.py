@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from polysigma.catalog import packaged_names, read_rules, rules_root
@@ -61,7 +62,7 @@ class OnPlatform:
     def command(self) -> str:
         """The line that prints the query, in a checkout or beside a copy of the rules."""
         accept = " -O accept=blind" if self.fidelity is FidelityLevel.BLIND else ""
-        return f"sigma convert -t {self.target} -p {self.platform}{accept} {shown_path(self.path)}"
+        return f"sigma convert -t {self.target} -p {self.platform}{accept} {quote(shown_path(self.path))}"
 
     @property
     def suffix(self) -> str:
@@ -140,7 +141,8 @@ def read(references: Iterable[str] | None = None) -> list[Detection]:
     if findings:
         raise PolysigmaError(*findings)
     guides = {package.guide.detection: package for package in found}
-    detections = [_detection(name, results, files, guides.get(name)) for name, results in sorted(done.items())]
+    by_path = {file.path: file for file in files}
+    detections = [_detection(name, results, by_path, guides.get(name)) for name, results in sorted(done.items())]
     _distinct(detections)
     return detections
 
@@ -154,8 +156,10 @@ def _distinct(detections: list[Detection]) -> None:
             raise PolysigmaError(Diagnostic("same-name", message, file=str(detection.file.path)))
 
 
-def _detection(name: str, results: list[Conversion], files: list[RuleFile], package: Package | None) -> Detection:
-    file = next(file for file in files if file.path == results[0].path)
+def _detection(
+    name: str, results: list[Conversion], files: Mapping[Path, RuleFile], package: Package | None
+) -> Detection:
+    file = files[results[0].path]
     rule = next(
         value for _, value in file.maps if name in {value.get("name"), str(value.get("id")), value.get("title")}
     )

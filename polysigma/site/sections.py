@@ -6,6 +6,7 @@ are switched together.
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from polysigma.platform import FidelityLevel
@@ -184,7 +185,7 @@ def parameters(detection: Detection) -> str:
         )
         for name, one in found.items()
     ]
-    set_one = f"-O set={detection.name}.{next(iter(found))}=VALUE"
+    set_one = f"-O {quote(f'set={detection.name}.{next(iter(found))}=VALUE')}"
     return section(
         "Parameters",
         "parameters",

@@ -83,7 +83,7 @@ def poisoned(value, key=""):
     if isinstance(value, list):
         return [poisoned(item, key) for item in value]
     if key == "query":
-        return f"{value}\n```\n````\n</code></pre>{HOSTILE}\n"
+        return f"{value}\n```\n\n{HOSTILE}\n\n````\n\n</code></pre>{HOSTILE}\n"
     long = isinstance(value, str) and len(value) >= 20 and " " in value
     return f"{value} {HOSTILE}" if long else value
 

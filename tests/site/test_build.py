@@ -72,10 +72,12 @@ def test_a_hostile_rule_becomes_inert_pages(hostile_site, rendered, parsed, path
     assert "<script>alert(1)</script>" in page.text
 
 
-def test_a_hostile_query_stays_in_its_block(hostile_site, rendered, parsed):
+def test_a_hostile_query_stays_in_its_block(hostile_rules, hostile_site, rendered, parsed):
     query = hostile_site["detections/botnet_node_beaconing/botnet_node_beaconing.falcon.logscale"]
     page = parsed(rendered(hostile_site["detections/botnet_node_beaconing/falcon.md"]))
     assert query.rstrip("\n") in page.text
+    guide = yaml.safe_load((hostile_rules / "botnet_node_beaconing/guide.yaml").read_text(encoding="utf-8"))
+    assert guide["platforms"]["falcon"]["coverage"]["query"].rstrip("\n") in page.text
 
 
 def test_a_query_is_on_the_page_as_it_was_printed(site, rendered, parsed):
