@@ -10,6 +10,7 @@ from polysigma.plan.expressions import (
     Call,
     Case,
     Column,
+    Exists,
     Expression,
     columns,
     conjuncts,
@@ -285,6 +286,9 @@ class _Query:
         """The field, or a copy that is there only where it is not empty text, which counts as missing."""
         value = measure.value
         if not isinstance(value, Column) or value.name in self.keys or self.types.get(value.name) is not Type.TEXT:
+            return source
+        asked_for = all(Exists(value) in conjuncts(search.condition) for search in self.plan.sources)
+        if asked_for:
             return source
         self.values.temporaries += 1
         copy = f"_t{self.values.temporaries}"
