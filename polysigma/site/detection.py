@@ -71,6 +71,7 @@ def _one(detection: Detection, on: OnPlatform, known: Mapping[str, str], files: 
         sections.related(detection, known),
         queries.provenance(detection),
         queries.download_links(detection, files, on),
+        searched=False,
     )
 
 

@@ -49,16 +49,25 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 _REFERENCE = re.compile(r"&#(\d+);")
-_BLANKS = re.compile(r'<span class="w">(\s+)</span>')
+_COLOURLESS = re.compile(r'<span class="(?:w|n)">([^<]*)</span>')
 _KEPT = frozenset("<>&\"'")
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """A third less HTML, of the same text: references that only Markdown needed, and blanks that have no colour."""
+    """Less HTML of the same text: without references that only Markdown needed, and elements that have no colour."""
     del page, config, files
-    return _BLANKS.sub(r"\1", _REFERENCE.sub(_written, html))
+    return _COLOURLESS.sub(r"\1", _REFERENCE.sub(_written, html))
 
 
 def _written(match: re.Match[str]) -> str:
     character = chr(int(match[1]))
     return match[0] if character in _KEPT or not character.isprintable() else character
+
+
+_NAMELESS = 'data-md-component="search" role="dialog"'
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """The theme's search is a dialog without a name, which a screen reader cannot announce."""
+    del page, config
+    return output.replace(_NAMELESS, f'{_NAMELESS} aria-label="Search"')

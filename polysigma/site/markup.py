@@ -100,9 +100,14 @@ def section(title: str, anchor: str, *parts: str) -> str:
     return f"## {title} {{ #{anchor} }}\n\n{body}" if body else ""
 
 
-def page(title: str, description: str, *parts: str) -> str:
-    """A page with its head. The theme prints title and description as they are, so they are escaped here."""
-    head = {"title": _head(title), "description": _head(description)}
+def page(title: str, description: str, *parts: str, searched: bool = True) -> str:
+    """A page with its head. The theme prints title and description as they are, so they are escaped here.
+
+    `searched` is false for a page that only repeats another: a search finds each thing once.
+    """
+    head: dict[str, Any] = {"title": _head(title), "description": _head(description)}
+    if not searched:
+        head["search"] = {"exclude": True}
     lines = "\n".join(f"{key}: {json.dumps(value, ensure_ascii=True)}" for key, value in head.items())
     return f"---\n{lines}\n---\n\n# {text(title)}\n\n{joined(*parts)}\n"
 
