@@ -149,6 +149,9 @@ def tables_read(detection: Detection, on: OnPlatform) -> str:
     if on.compiled:
         columns = sorted({column for source in on.compiled.plan.sources for column in source.types})
         parts.append(f"Columns that the query reads: {codes(columns)}." if columns else "")
+    if guide and guide.also:
+        also = bullets(f"{code(name)}: {text(what)}" for name, what in guide.also.items())
+        parts.append(joined("For the triage, besides:", also))
     return joined(*parts)
 
 

@@ -226,3 +226,13 @@ def test_the_downloaded_exclusions_are_filters_that_sigma_reads(site):
     assert found
     for text in found:
         assert SigmaCollection.from_dicts([yaml.safe_load(text)], resolve_references=False).filters
+
+
+def test_a_downloaded_exclusion_changes_the_query_as_its_page_says(site, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    path = next(path for path in site if path.startswith(f"{BOTNET}/exclusion-"))
+    exclusion = tmp_path / "exclusion.yml"
+    exclusion.write_text(site[path], encoding="utf-8")
+    assert "by `--filter`" in site[f"{BOTNET}/index.md"]
+    line = "sigma convert -t logscale -p falcon rules/botnet_node_beaconing/rule.yml"
+    assert len(ran(f"{line} --filter {shlex.quote(str(exclusion))}")) > len(ran(line))
