@@ -354,6 +354,8 @@ class Platform(_Claim):
     """The name of the schema in `polysigma.schemas`."""
     default_table: str | None = None
     """Where every event is, on platforms that have one table (SQL, LogScale)."""
+    raw: str | None = None
+    """The column that holds an event as it arrived, which keywords are looked for in."""
     time: TimeClaim
     host: HostClaim
     products: dict[str, Event] = {}

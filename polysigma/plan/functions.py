@@ -40,7 +40,7 @@ FUNCTIONS: dict[str, Function] = {
         Function("digit_ratio", (TEXT,), Type.REAL, "share of characters that are digits 0 to 9; missing for no text"),
         Function("labels", (TEXT, NUMBER), Type.TEXT, "the last n labels of a domain name"),
         Function("seconds_between", (TIME, TIME), Type.REAL, "from the second time to the first; written a - b"),
-        Function("starts_with", (TEXT, TEXT), Type.BOOLEAN, "whether a text starts with another, without regard to case"),
+        Function("starts_with", (TEXT, TEXT), Type.BOOLEAN, "whether a text starts with another, in any case"),
         Function("ends_with", (TEXT, TEXT), Type.BOOLEAN, "whether it ends with another"),
         Function("contains", (TEXT, TEXT), Type.BOOLEAN, "whether another stands in it"),
         # The following describe how a platform writes things down; claims use them, rules seldom need to.

@@ -71,10 +71,19 @@ def prepare(
     scenarios: dict[Path, list[Scenario]] = {}
     detections: dict[tuple[Path, str], Detection] = {}
     options = {"form": "rule", "accept": "blind", "table": "events"}
-    for result in convert(files, wanted, options=options, progress=progress):
+    parts = _parts(files)
+    refused: dict[tuple[str, str], Diagnostic] = {}
+    for converted in convert(files, wanted, options=options, progress=progress):
+        result = converted
         if isinstance(result, Diagnostic):
             findings.append(result)
             continue
+        if result.finding and result.rule in parts:
+            # Said of the rule that it is a part of, whose own finding is only that the part is missing.
+            refused[result.platform, result.rule] = result.finding
+            continue
+        if result.finding:
+            result = replace(result, finding=_true_finding(result, parts, refused))
         folder = result.path.parent
         if folder not in scenarios:
             scenarios[folder], faults = _scenarios(folder / SCENARIOS)
@@ -89,6 +98,26 @@ def prepare(
         hint = f"there are {', '.join(sorted(known))}" if known else None
         raise PolysigmaError(Diagnostic("unknown-scenario", f"no scenario is called {', '.join(unknown)}", hint))
     return list(detections.values()), findings
+
+
+def _parts(files: Iterable[RuleFile]) -> dict[str, tuple[str, ...]]:
+    """The rules that others refer to, each by the names of those that do."""
+    found: dict[str, tuple[str, ...]] = {}
+    for file in files:
+        for _, value in file.maps:
+            correlation = value.get("correlation")
+            rules = correlation.get("rules") if isinstance(correlation, dict) else None
+            for name in rules if isinstance(rules, list) else ():
+                found[str(name)] = (*found.get(str(name), ()), str(value.get("name")))
+    return found
+
+
+def _true_finding(
+    result: Conversion, parts: Mapping[str, tuple[str, ...]], refused: Mapping[tuple[str, str], Diagnostic]
+) -> Diagnostic | None:
+    """Why a rule was not converted: what was said of a part of it, if anything."""
+    own = (name for name, users in parts.items() if result.rule in users)
+    return next((refused[result.platform, name] for name in own if (result.platform, name) in refused), result.finding)
 
 
 def _scenarios(path: Path) -> tuple[list[Scenario], list[Diagnostic]]:

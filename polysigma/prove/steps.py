@@ -1,7 +1,7 @@
 """At which step of the plan an engine went another way than the oracle: both are asked after every step.
 
-The text of the query is cut into ever longer parts that are queries of their own. A step of the plan is found in the
-text where a part gives the rows that the oracle has after the step; the first step that is in no part is the one.
+The text of the query is cut into ever longer parts that are queries of their own. As long as these give the rows that
+the oracle has after some step, they are right up to there; the step after the last one that was reached is named.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ def diverging_step(ground: Ground, window: Window | None, text: str, engine: Run
     parts = _parts(engine, store, text, window)
     if len(parts) < 2:
         return None
-    place = 0
-    for number in range(len(plan.steps) + 1):
-        expected = run(plan.steps[:number], list(rows))
-        compared, needed = _columns(plan, number)
-        found = next((at for at in range(place, len(parts)) if _equal(parts[at], expected, compared, needed)), None)
-        if found is None:
-            return _said(plan.steps, number)
-        place = found
-    return "after the last step: in what is shown, its order or its limit"
+    states = [(run(plan.steps[:number], list(rows)), *_columns(plan, number)) for number in range(len(plan.steps) + 1)]
+    reached = -1
+    for part in parts:
+        # The least that fits: a step that changes nothing here is not taken for done before its text was.
+        ahead = range(max(reached, 0), len(states))
+        reached = next((number for number in ahead if _equal(part, *states[number])), reached)
+    if reached == len(plan.steps):
+        return "after the last step: in what is shown"
+    return _said(plan.steps, reached + 1)
 
 
 def _said(steps: Sequence[Step], number: int) -> str:

@@ -60,6 +60,13 @@ class Mismatch:
     found: Hit | None = None
     step: str | None = None
 
+    @property
+    def differs(self) -> bool:
+        """Whether it is about a hit, not about the order of hits or what is displayed with them."""
+        if self.expected and self.found:
+            return self.expected.identity != self.found.identity
+        return bool(self.expected or self.found)
+
     def __str__(self) -> str:
         return f"{self.message} ({self.step})" if self.step else self.message
 
@@ -158,7 +165,7 @@ def judge(trial: Trial, ground: Ground) -> Outcome:
         engine = runner(trial.target)
         with engine.store(ground.data, trial.text) as store:
             outcome.hits = ground.spread(_executed(trial, ground, engine, store, outcome))
-            if outcome.mismatch and not trial.flip:
+            if outcome.mismatch and outcome.mismatch.differs and not trial.flip:
                 step = diverging_step(ground, outcome.mismatch.window, trial.text, engine, store)
                 outcome.mismatch = replace(outcome.mismatch, step=step)
     except PolysigmaError as error:

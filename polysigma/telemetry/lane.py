@@ -125,7 +125,7 @@ class Lane:
         time = round(process.started, 3)
         return ProcessCreation(time, self._arrival(time), self.host, process)
 
-    def connect(  # noqa: PLR0913 - what a connection is; all but four are by keyword
+    def connect(
         self,
         time: float,
         process: Process,

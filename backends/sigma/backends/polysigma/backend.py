@@ -57,6 +57,14 @@ def _copied_detection(detection: SigmaDetection) -> SigmaDetection:
     return copied
 
 
+def _name(error: SigmaError, rule: SigmaRule) -> None:
+    """Puts the rule's name into the message of an error that lacks it: who converts many must know which one it is."""
+    message = error.args[0] if error.args else ""
+    if isinstance(message, str) and not message.startswith("rule "):
+        name = " ".join(str(rule.title or rule.name or rule.id or "without a title").split())
+        error.args = (f'rule "{name}": {message}', *error.args[1:])
+
+
 class PolysigmaBackend(TextQueryBackend):
     """What the four targets share. Converts plain rules and correlations, with or without a `polysigma` map."""
 
@@ -116,7 +124,15 @@ class PolysigmaBackend(TextQueryBackend):
         """As pySigma's; a rule that correlations refer to is kept as it was, too."""
         if rule._backreferences:  # noqa: SLF001 (pySigma has no public name for it)
             self._untouched[id(rule)] = _copied(rule)
-        return super().convert_rule(rule, output_format, callback)
+        before = len(self.errors)
+        try:
+            return super().convert_rule(rule, output_format, callback)
+        except SigmaError as error:
+            _name(error, rule)
+            raise
+        finally:
+            for _, collected in self.errors[before:]:
+                _name(collected, rule)
 
     def convert_condition(self, cond: Any, state: ConversionState) -> Any:
         """The condition as an expression, kept in the state for correlations; text is made when it is finished."""

@@ -77,7 +77,8 @@ _WILDCARDS = {SpecialChars.WILDCARD_MULTI: Wildcard.ANY, SpecialChars.WILDCARD_S
 def expression_of(condition: object, type_of: Callable[[str], Type], raw: str | None = None) -> Expression:
     """The expression of a parsed condition whose fields are platform columns already.
 
-    `type_of` gives the type of a column, `raw` the column that keywords are looked for in. Raises SigmaFeatureNotSupportedByBackendError for what cannot be said.
+    `type_of` gives the type of a column, `raw` the column that keywords are looked for in.
+    Raises SigmaFeatureNotSupportedByBackendError for what cannot be said.
     """
     match condition:
         case ConditionAND(args=args):
@@ -97,7 +98,7 @@ def expression_of(condition: object, type_of: Callable[[str], Type], raw: str | 
 
 
 def _keyword(value: SigmaType, raw: str | None) -> Expression:
-    """A search over all fields, in the column that holds the event as it arrived: JSON, so that some text is escaped."""
+    """A search over all fields, in the column that holds the event as it arrived: as JSON, which escapes some text."""
     shown = str(getattr(value, "regexp", value))
     if raw is None:
         raise unsupported(f"keyword {shown!r}: the platform has no column to search all fields in; name a field")
@@ -116,7 +117,7 @@ def _keyword(value: SigmaType, raw: str | None) -> Expression:
         raise unsupported(f"keyword {shown!r}: its placeholder has no value, or it is no text; add a pipeline")
     if re.search(r'["\\\x00-\x1f]|[^\x00-\x7e]', text):
         raise unsupported(
-            f"keyword {shown!r}: all fields are searched in the event's JSON, which escapes such characters; name a field"
+            f"keyword {shown!r}: all fields are searched in the event's JSON, which escapes such text; name a field"
         )
     return test
 

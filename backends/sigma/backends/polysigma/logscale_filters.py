@@ -158,8 +158,10 @@ class Filters:
         """The steps that an atom needs before it, and the atom."""
         node = self._as_network(node)
         match node:
-            case Comparison(operator="=", left=Call(name=name) as call, right=Constant(value=True)) if name in _TEXT_TESTS:
-                return self._text_of_two(name, call.arguments)
+            case Comparison(operator="=", left=Call(name=name) as compared, right=Constant(value=True)) if (
+                name in _TEXT_TESTS
+            ):
+                return self._text_of_two(name, compared.arguments)
             case Comparison(operator=operator, left=left, right=right):
                 if not isinstance(right, Constant):
                     return self._comparison_of_two(node, left, right)
