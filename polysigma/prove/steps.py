@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from polysigma.diagnostics import PolysigmaError
@@ -31,6 +32,16 @@ _UNCOMPARED = frozenset({"collect", "any_value", "first", "last"})
 """What a measure of these gives is for display, or not one value."""
 
 
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What the oracle has after a step, what to compare of it, what must be there and what cannot be there yet."""
+
+    rows: list[dict[str, Any]]
+    compared: list[str]
+    needed: set[str]
+    later: set[str]
+
+
 def diverging_step(ground: Ground, window: Window | None, text: str, engine: Runner, store: Store) -> str | None:
     """In words, after which step rows differ; None where that cannot be told."""
     plan = ground.plan
@@ -40,12 +51,15 @@ def diverging_step(ground: Ground, window: Window | None, text: str, engine: Run
     parts = _parts(engine, store, text, window)
     if len(parts) < 2:
         return None
-    states = [(run(plan.steps[:number], list(rows)), *_columns(plan, number)) for number in range(len(plan.steps) + 1)]
+    states = [
+        _State(run(plan.steps[:number], list(rows)), *_columns(plan, number), _made(plan, number))
+        for number in range(len(plan.steps) + 1)
+    ]
     reached = -1
     for part in parts:
         # The least that fits: a step that changes nothing here is not taken for done before its text was.
         ahead = range(max(reached, 0), len(states))
-        reached = next((number for number in ahead if _equal(part, *states[number])), reached)
+        reached = next((number for number in ahead if _equal(part, states[number])), reached)
     if reached == len(plan.steps):
         return "after the last step: in what is shown"
     return _said(plan.steps, reached + 1)
@@ -79,32 +93,46 @@ def _columns(plan: Plan, number: int) -> tuple[list[str], set[str]]:
     keys = {name for step in plan.steps if isinstance(step, Group) for name in step.by}
     needed = keys & {name for source in plan.sources for name, _ in source.derived}
     for step in plan.steps[:number]:
-        needed = set()
+        made = set(_made_by(step))
+        needed |= made
         match step:
             case Bucket(name=name):
                 hidden |= {name}
             case Group(measures=measures) | Annotate(measures=measures):
                 shown = {one.name for one in measures if one.function not in _UNCOMPARED}
-                hidden = (hidden | {one.name for one in measures}) - shown
-                needed = shown
-            case Derive(columns=columns):
-                needed = {name for name, _ in columns}
-            case Score(name=name):
-                needed = {name}
+                hidden = (hidden | made) - shown
             case _:
                 pass
-        known |= needed
-    return sorted(known - hidden), needed - hidden
+        known |= made
+    return sorted(known - hidden), needed
 
 
-def _equal(
-    found: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, Any]], compared: list[str], needed: set[str]
-) -> bool:
+def _made(plan: Plan, number: int) -> set[str]:
+    """The columns that no step up to this one has made, and a later one does: with them a part is further on."""
+    names = [set(_made_by(step)) for step in plan.steps]
+    before = {name for made in names[:number] for name in made}
+    return {name for made in names[number:] for name in made} - before
+
+
+def _made_by(step: Step) -> tuple[str, ...]:
+    match step:
+        case Bucket(name=name) | Score(name=name):
+            return (name,)
+        case Group(measures=measures) | Annotate(measures=measures):
+            return tuple(measure.name for measure in measures)
+        case Derive(columns=columns):
+            return tuple(name for name, _ in columns)
+        case _:
+            return ()
+
+
+def _equal(found: Sequence[Mapping[str, Any]], state: _State) -> bool:
+    expected, compared, needed = state.rows, state.compared, state.needed
     if len(found) != len(expected):
         return False
     there = {name for row in found for name in row}
     had = {name for row in expected for name, value in row.items() if value is not None}
-    if (needed & had) - there:
+    if (needed & had) - there or (state.later & there) - had:
         return False
     names = [name for name in compared if name in there and name in had]
     return Counter(_spelled(row, names) for row in found) == Counter(_spelled(row, names) for row in expected)
