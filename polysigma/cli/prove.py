@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     "--keep", type=click.Path(file_okay=False, path_type=Path), help="A folder for rows, queries and hits, to ingest."
 )
 @click.option("--assumptions", is_flag=True, help="Try the alternative of everything that is taken for granted.")
+@click.option("--every-window", is_flag=True, help="Run long scenarios on every window of the schedule; slow.")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Processes; as many as there are processors, by default.")
 def command(
     rules: tuple[str, ...],
@@ -36,6 +37,7 @@ def command(
     form: str,
     keep: Path | None,
     assumptions: bool,  # noqa: FBT001
+    every_window: bool,  # noqa: FBT001
     jobs: int | None,
 ) -> None:
     """Prove that rules find the same things on every platform, by running every query.
@@ -63,6 +65,7 @@ def command(
             scenarios=scenarios,
             keep=keep,
             assumptions=assumptions,
+            every_window=every_window,
             workers=jobs or os.cpu_count() or 1,
             progress=progress,
         )

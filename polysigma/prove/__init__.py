@@ -38,13 +38,15 @@ def prove(
     scenarios: Iterable[str] = (),
     keep: Path | None = None,
     assumptions: bool = False,
+    every_window: bool = False,
     workers: int = 1,
     progress: Callable[[str, float], None] | None = None,
 ) -> Proof:
     """Proves every rule of some files on the platforms (and targets) that are wanted.
 
     `scenarios` names those to run, all where it is empty. `keep` is a folder for rows, queries and hits. `assumptions`
-    tries the alternative of everything that an engine takes for granted. With more than one of `workers` trials are
+    tries the alternative of everything that an engine takes for granted; `every_window` leaves no window out (see
+    `polysigma.prove.trial.MOST_WINDOWS`). With more than one of `workers` trials are
     run by processes. Raises PolysigmaError for a scenario that is not there.
     """
     begun = time.perf_counter()
@@ -52,7 +54,7 @@ def prove(
     detections, findings = prepare(
         files, wanted, names=scenarios, keep=keep, progress=lambda platform: tell(f"convert for {platform}", 0.0)
     )
-    trials = {_key(trial): trial for trial in _trials(detections)}
+    trials = {_key(trial): replace(trial, every_window=every_window) for trial in _trials(detections)}
     outcomes: dict[tuple[str, str, str], Outcome] = {}
     for trial, outcome in _performed(list(trials.values()), workers):
         outcomes[_key(trial)] = outcome

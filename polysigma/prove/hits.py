@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from polysigma.diagnostics import PolysigmaError
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
 
     Reader = Callable[[Any, Type], Any]
 
-DIGITS = 9
-"""Reals are equal to so many significant digits: engines add in different orders."""
+TOLERANCE = 1e-6
+"""Reals are equal within this part of them: engines add in different orders, and hold times to a micro- or millisecond.
+Whole numbers, times, text and truth are equal or they are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,6 @@ class Hit:
     values: tuple[tuple[str, Any], ...]
     fields: tuple[tuple[str, Any], ...]
     lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
-
-    @property
-    def identity(self) -> tuple[Any, ...]:
-        """What is compared on one platform."""
-        return (self.end, self.key, self.values)
 
     def as_dict(self) -> dict[str, Any]:
         """By the rule's names, JSON-ready."""
@@ -63,24 +61,34 @@ def _same(found: Any, expected: Any) -> bool:
     if isinstance(expected, bool) or isinstance(found, bool):
         return found is expected
     if isinstance(expected, int | float):
-        return isinstance(found, int | float) and rounded(found) == rounded(expected)
+        return isinstance(found, int | float) and near(found, expected)
     return str(found).casefold() == str(expected).casefold()
 
 
-def rounded(value: float) -> float:
-    """A number to `DIGITS` significant digits."""
-    return float(f"{value:.{DIGITS}g}")
+def near(one: Any, other: Any) -> bool:
+    """Whether two values are the same, reals within the tolerance."""
+    if isinstance(one, float) or isinstance(other, float):
+        numbers = isinstance(one, int | float) and isinstance(other, int | float)
+        return numbers and math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return bool(one == other)
+
+
+def alike(some: Iterable[tuple[str, Any]], others: Iterable[tuple[str, Any]]) -> bool:
+    """Whether all of two hits' values are the same, in their order."""
+    return all(
+        name == other and near(value, second) for (name, value), (other, second) in zip(some, others, strict=True)
+    )
 
 
 def read(value: Any, kind: Type) -> Any:
-    """A value of a result or of the oracle's as its type: hashable, numbers rounded, times to the millisecond."""
+    """A value of a result or of the oracle's as its type: hashable, whole numbers whole, times to the millisecond."""
     found = convert(kind)(value)
     if isinstance(found, list):
         return tuple(sorted(set(found)))
     if kind is Type.TIME and isinstance(found, float):
-        return round(found, 3)
-    if isinstance(found, int | float) and not isinstance(found, bool):
-        return rounded(found)
+        return f"{datetime.fromtimestamp(round(found, 3), UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
+    if kind is Type.INTEGER and isinstance(found, float) and found.is_integer():
+        return int(found)
     return found
 
 
@@ -154,10 +162,10 @@ def lists_differ(plan: Plan, found: Hit, whole: Hit) -> str | None:
     return None
 
 
-def order_of(plan: Plan, hits: Iterable[Hit]) -> list[tuple[Any, ...]] | None:
-    """The values that hits were ordered by, as far as they are shown; None where the plan orders nothing."""
+def order_of(plan: Plan, hits: Iterable[Hit]) -> list[tuple[Any, ...]]:
+    """The values that hits were ordered by, as far as they are shown; nothing where the plan orders nothing."""
     last = plan.steps[-1] if plan.steps else None
     if not isinstance(last, Sort):
-        return None
+        return []
     columns = [column for column, _ in last.columns]
     return [tuple(dict((*hit.key, *hit.values)).get(column) for column in columns) for hit in hits]

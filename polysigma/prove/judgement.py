@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from polysigma.diagnostics import Diagnostic
+from polysigma.prove.hits import alike, near
 from polysigma.prove.model import Case, Difference, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from polysigma.prove.hits import Hit
     from polysigma.prove.prepare import Bench, Detection
@@ -36,11 +37,11 @@ def _case(bench: Bench, scenario: Scenario, outcome: Outcome) -> Case:
     if outcome.error:
         case.differences.append(Difference("engine", f"the query did not run: {outcome.error}", scenario.name))
         return case
-    if outcome.mismatch:
+    case.differences += _excuses(bench, scenario, case)
+    if outcome.mismatch and not case.excused:
         wrong = outcome.mismatch
         end = wrong.window[1] if wrong.window else None
         case.differences.append(Difference("oracle", wrong.message, scenario.name, wrong.step, end))
-    case.differences += _excuses(bench, scenario, case)
     if bench.verdict.fidelity is not Status.BLIND:
         case.differences += _expectations(bench, scenario, outcome)
     return case
@@ -95,40 +96,61 @@ def _excuses(bench: Bench, scenario: Scenario, case: Case) -> Iterable[Differenc
 
 def _side_by_side(detection: Detection, scenario: Scenario, outcomes: Outcomes) -> None:
     """Holds the hits of the platforms against each other: what most of them find is what the rest must find."""
-    found: dict[str, frozenset[Any]] = {}
+    found: dict[str, Outcome] = {}
     cases: dict[str, Case] = {}
+    keys: frozenset[str] = frozenset()
     for bench in detection.benches:
         platform = bench.verdict.platform
         outcome = outcomes.get((platform, scenario.name))
-        if outcome is None or outcome.error or outcome.mismatch or bench.verdict.fidelity is Status.BLIND:
+        if outcome is None or outcome.error or bench.verdict.fidelity is Status.BLIND:
             continue
-        found[platform] = frozenset(_comparable(outcome.hits))
+        keys |= bench.keys
         cases[platform] = next(case for case in bench.verdict.cases if case.scenario == scenario.name)
+        if not outcome.mismatch or cases[platform].excused:
+            found[platform] = outcome
     held = [platform for platform in found if platform not in scenario.platforms]
     if not held:
         return
-    common = max(held, key=lambda platform: sum(found[other] == found[platform] for other in held))
-    for platform, hits in found.items():
-        if platform in scenario.platforms:
-            if hits == found[common]:
-                message = f"excuses {platform}, which finds the same as {common}: nothing is shown here"
-                cases[platform].differences.append(Difference("excuse", message, scenario.name))
-        elif hits != found[common]:
-            message = _other(hits, found[common], common)
-            cases[platform].differences.append(Difference("platforms", message, scenario.name))
+    apart = {
+        (one, other): _apart(found[one], found[other], keys, other) if one != other else None
+        for one in found
+        for other in held
+    }
+    common = max(held, key=lambda platform: sum(apart[other, platform] is None for other in held))
+    for platform in found:
+        message = apart[platform, common]
+        if platform not in scenario.platforms:
+            if message:
+                cases[platform].differences.append(Difference("platforms", message, scenario.name))
+        elif message is None:
+            message = f"excuses {platform}, which finds the same as {common}: nothing is shown here"
+            cases[platform].differences.append(Difference("excuse", message, scenario.name))
 
 
-def _comparable(hits: Sequence[Hit]) -> Iterable[Any]:
-    return ((hit.end, hit.fields) for hit in hits)
+def _apart(one: Outcome, other: Outcome, keys: frozenset[str], name: str) -> str | None:
+    """The first thing that one platform finds otherwise than another, in the windows that were run on both."""
+    shared = one.ends & other.ends
+    left = {_key(hit, keys): hit for hit in one.hits if hit.end in shared}
+    right = {_key(hit, keys): hit for hit in other.hits if hit.end in shared}
+    for key, hit in right.items():
+        if key not in left:
+            return f"does not find what {name} finds: {hit.said()}"
+        mine = left[key]
+        if [field for field, _ in mine.fields] != [field for field, _ in hit.fields]:
+            return f"gives {', '.join(dict(mine.fields))}, where {name} gives {', '.join(dict(hit.fields))}"
+        if not alike(mine.fields, hit.fields):
+            wrong = next(
+                f"{field} is {value}, where {name} has {theirs}"
+                for (field, value), (_, theirs) in zip(mine.fields, hit.fields, strict=True)
+                if not near(value, theirs)
+            )
+            return f"{wrong} in {mine.said()}"
+    extra = next((hit for key, hit in left.items() if key not in right), None)
+    return f"finds what {name} does not: {extra.said()}" if extra else None
 
 
-def _other(hits: frozenset[Any], expected: frozenset[Any], common: str) -> str:
-    def first(some: frozenset[Any]) -> str:
-        return _said(dict(min(some, key=repr)[1]))
-
-    if expected - hits:
-        return f"does not find what {common} finds: {first(expected - hits)}"
-    return f"finds what {common} does not: {first(hits - expected)}"
+def _key(hit: Hit, keys: frozenset[str]) -> tuple[Any, ...]:
+    return (hit.end, *((name, str(value).casefold()) for name, value in hit.fields if name in keys))
 
 
 def _worth(detection: Detection, outcomes: Outcomes) -> list[Diagnostic]:

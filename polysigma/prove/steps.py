@@ -15,7 +15,6 @@ from polysigma.diagnostics import PolysigmaError
 from polysigma.engines.reference.evaluate import run
 from polysigma.engines.reference.values import display, present
 from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Score
-from polysigma.prove.hits import rounded
 from polysigma.prove.spelling import spell_step
 
 if TYPE_CHECKING:
@@ -148,7 +147,7 @@ def _loosely(value: Any) -> str:
     if text in {"true", "false"}:
         return str(int(text == "true"))
     try:
-        return repr(rounded(float(text)))
+        return f"{float(text):.6g}"
     except ValueError:
         pass
     try:

@@ -90,7 +90,17 @@ class Otherwise(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     because: Annotated[
-        list[Annotated[str, StringConstraints(min_length=10)]], BeforeValidator(_listed), Field(min_length=1)
+        list[Annotated[str, StringConstraints(min_length=10)]],
+        BeforeValidator(_listed),
+        Field(min_length=1),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "string", "minLength": 10},
+                    {"type": "array", "items": {"type": "string", "minLength": 10}, "minItems": 1},
+                ]
+            }
+        ),
     ]
     """The declared loss, or losses, by some of the words of each: "only the first send of a flow is recorded"."""
     hit: list[Expectation] | None = None
