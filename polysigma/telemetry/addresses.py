@@ -14,6 +14,9 @@ DOCUMENTATION = tuple(
     ip_network(network) for network in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
 )
 
+_NOBODYS = (ip_network("192.88.99.0/24"), ip_network("64:ff9b:1::/48"))
+"""What not every release of Python calls local: the former 6to4 relays (RFC 7526), local translation (RFC 8215)."""
+
 INTERNAL_RESOLVER = "10.0.0.53"
 PUBLIC_RESOLVER = "192.0.2.253"
 TIME_SERVER = "192.0.2.123"
@@ -56,7 +59,7 @@ def canonical(text: str) -> str:
 def is_harmless(text: str) -> bool:
     """Whether generated traffic may point at an address: a documentation, private, local or multicast one."""
     address = ip_address(canonical(text))
-    return address.is_multicast or not address.is_global
+    return address.is_multicast or not address.is_global or any(address in network for network in _NOBODYS)
 
 
 def is_public(text: str) -> bool:

@@ -30,6 +30,10 @@ _MATCHED = "polysigma_matched"
 _AGGREGATION = "\n| summarize"
 
 
+_TRANSLATED: dict[tuple[str, tuple[str, ...], str], str] = {}
+_MOST_TRANSLATED = 200
+
+
 class KqlRunner(Runner):
     """Validated by Microsoft's own binder where it is installed."""
 
@@ -107,8 +111,7 @@ class _KqlStore(Store):
             for view, table in shown:
                 self._show(view, table, window)
             if sql is None:
-                self.database.look()
-                sql = self.database.sql(text)
+                sql = self._translated(text)
             yield Result([self._numbered(row) for row in self.database.run_sql(sql)])
 
     def _matched(self, head: str) -> bool:
@@ -118,10 +121,20 @@ class _KqlStore(Store):
             return False
         for name in self.stored:
             self._show(name, _whole(name), None)
-        self.database.look()
-        self.connection.execute(f"CREATE OR REPLACE TABLE {_MATCHED}_rows AS {self.database.sql(head)}")
+        self.connection.execute(f"CREATE OR REPLACE TABLE {_MATCHED}_rows AS {self._translated(head)}")
         columns = self.connection.execute(f"DESCRIBE {_MATCHED}_rows").fetchall()
         return any(name == PLACE for name, *_ in columns)
+
+    def _translated(self, text: str) -> str:
+        """The query in SQL, translated once for all stores of a schema: the same text is run on many."""
+        key = (self.data.schema, tuple(sorted(self.stored)), text)
+        if key not in _TRANSLATED or text.startswith(_MATCHED):
+            self.database.look()
+        if key not in _TRANSLATED:
+            if len(_TRANSLATED) >= _MOST_TRANSLATED:
+                _TRANSLATED.clear()
+            _TRANSLATED[key] = self.database.sql(text)
+        return _TRANSLATED[key]
 
     def _show(self, view: str, table: str, window: Window | None) -> None:
         """Lets queries see the rows of a window, or all, under a name."""
