@@ -6,7 +6,9 @@ name its line. It is PyYAML's safe loader (what pySigma uses), without duplicate
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +25,38 @@ _MAX_VALUES = 1_000_000
 """More values than any honest file holds: aliases of aliases would otherwise grow without end."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
-    """One YAML document: its `value`, the position of every value in it, and the text that it came from."""
+    """One YAML document: its `value`, and the text that it came from.
+
+    Positions are needed where something is wrong, which is seldom: the text is then read once more.
+    """
 
     value: Any
     file: str | None
-    nodes: dict[Path_, yaml.Node]
-    keys: dict[Path_, Position]
-    lines: tuple[str, ...]
+    text: str
+    """The text of the whole file."""
+    number: int
+    """Which of the file's documents it is, empty ones left out, from 0."""
+
+    @property
+    def _reader(self) -> _Reader:
+        return _with_positions(self.text, self.file)[self.number][1]
+
+    @property
+    def nodes(self) -> dict[Path_, yaml.Node]:
+        """The YAML node of every value, by its path."""
+        return self._reader.nodes
+
+    @property
+    def keys(self) -> dict[Path_, Position]:
+        """The position of the key that introduces each value, by the value's path."""
+        return self._reader.keys
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """The lines of the file."""
+        return tuple(self.text.splitlines())
 
     def at(self, *path: str | int) -> Position | None:
         """The position of the value at `path`, or of its nearest parent that has one."""
@@ -43,7 +68,18 @@ class Document:
 
     def key_at(self, *path: str | int) -> Position | None:
         """The position of the key that introduces `path`, or of the value where it has no key."""
-        return self.keys.get(path) or self.at(*path)
+        return self._top_key(path) or self.keys.get(path) or self.at(*path)
+
+    def _top_key(self, path: Path_) -> Position | None:
+        """The place of a key of the document's own map, without reading it once more: what most findings ask for.
+
+        In a file that is one block map, only such a key can start a line (YAML 1.2.2, 8.2.2: what belongs to its value
+        is indented), so one that is found once is it.
+        """
+        if len(path) != 1 or not re.match(r"(?:[ \t]*(?:#.*)?\r?\n)*\w+:", self.text) or "\n---" in self.text:
+            return None
+        found = [match.start() for match in re.finditer(rf"^{re.escape(str(path[0]))}:", self.text, re.MULTILINE)]
+        return Position(self.text.count("\n", 0, found[0]) + 1, 1) if len(found) == 1 else None
 
     def scalar_at(self, *path: str | int) -> Position | None:
         """The position of the first character of a scalar's text, past a quote mark or a block header."""
@@ -96,7 +132,57 @@ def decode(data: bytes, file: str | None) -> str:
 
 def read_text(text: str, file: str | None = None) -> list[Document]:
     """The YAML documents of a text, empty ones left out. Raises PolysigmaError as `read_file` does."""
-    lines = tuple(text.splitlines())
+    try:
+        values = _values(text)
+    except (_NotPlainError, yaml.YAMLError, ValueError, RecursionError):
+        values = [value for value, _ in _with_positions(text, file)]
+    return [Document(value, file, text, number) for number, value in enumerate(values)]
+
+
+class _NotPlainError(Exception):
+    """The text has something that needs a closer look."""
+
+
+def _values(text: str) -> list[Any]:
+    """The values of the documents, by the shortest way. Raises for anything that is wrong, or out of the common."""
+    loader = _Loader(text)
+    count = 0
+
+    def value_of(node: Any, depth: int) -> Any:
+        nonlocal count
+        count += 1
+        if depth > _MAX_DEPTH or count > _MAX_VALUES:
+            raise _NotPlainError
+        if isinstance(node, yaml.ScalarNode):
+            return node.value if node.tag == "tag:yaml.org,2002:str" else loader.construct_object(node)
+        if isinstance(node, yaml.SequenceNode):
+            return [value_of(item, depth + 1) for item in node.value]
+        pairs = {}
+        for key, item in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                raise _NotPlainError
+            pairs[value_of(key, depth)] = value_of(item, depth + 1)
+        if len(pairs) != len(node.value):
+            raise _NotPlainError
+        return pairs
+
+    try:
+        values = []
+        while loader.check_node():
+            node = loader.get_node()
+            if not (isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"):
+                values.append(value_of(node, 0))
+        return values
+    finally:
+        loader.dispose()
+
+
+@lru_cache(maxsize=4)
+def _with_positions(text: str, file: str | None) -> list[tuple[Any, _Reader]]:
+    """The documents' values, and the readers that know where everything stands in them.
+
+    The last few are kept, as findings about one file come one after the other; all of them would take much memory.
+    """
     loader = _Loader(text)
     documents = []
     try:
@@ -105,8 +191,7 @@ def read_text(text: str, file: str | None = None) -> list[Document]:
             if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
                 continue
             reader = _Reader(loader, file)
-            value = reader.read(node, ())
-            documents.append(Document(value, file, reader.nodes, reader.keys, lines))
+            documents.append((reader.read(node, ()), reader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = " ".join(part for part in (error.context, error.problem) if part)

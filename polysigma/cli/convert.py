@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -52,6 +53,8 @@ def command(
             click.echo(f"{name}\t{' '.join(targets)}")
         return
     files, findings = read_rules(rules or packaged_names())
+    # What was read stays until the end, so the collector of garbage need not look through it again and again.
+    gc.freeze()
     wanted = pairs(platforms, target)
     if not files:
         raise PolysigmaError(*findings)

@@ -202,25 +202,20 @@ NULL = Constant(None)
 
 def conjunction(*items: Expression) -> Expression:
     """`items` joined by and, nested ones unfolded, duplicates and TRUE left out; TRUE if nothing is left."""
-    flat: list[Expression] = []
-    for item in items:
-        for part in item.items if isinstance(item, And) else (item,):
-            if part != TRUE and part not in flat:
-                flat.append(part)
+    # A rule may list thousands of values, so duplicates are found by hash.
+    parts = (part for item in items for part in (item.items if isinstance(item, And) else (item,)))
+    flat = dict.fromkeys(part for part in parts if part != TRUE)
     if len(flat) == 1:
-        return flat[0]
+        return next(iter(flat))
     return And(tuple(flat)) if flat else TRUE
 
 
 def disjunction(*items: Expression) -> Expression:
     """`items` joined by or, nested ones unfolded, duplicates left out; FALSE if there are none."""
-    flat: list[Expression] = []
-    for item in items:
-        for part in item.items if isinstance(item, Or) else (item,):
-            if part != FALSE and part not in flat:
-                flat.append(part)
+    parts = (part for item in items for part in (item.items if isinstance(item, Or) else (item,)))
+    flat = dict.fromkeys(part for part in parts if part != FALSE)
     if len(flat) == 1:
-        return flat[0]
+        return next(iter(flat))
     return Or(tuple(flat)) if flat else FALSE
 
 
@@ -259,45 +254,57 @@ def walk(expression: Expression) -> Iterator[Expression]:
 
 def columns(expression: Expression) -> tuple[str, ...]:
     """The names of the columns that an expression reads, each once, in order of reading."""
-    return tuple(dict.fromkeys(node.name for node in walk(expression) if isinstance(node, Column)))
+    found: dict[str, None] = {}
+    queue: list[Expression] = [expression]
+    while queue:
+        node = queue.pop()
+        if isinstance(node, Column):
+            found[node.name] = None
+        else:
+            queue += children(node)[::-1]
+    return tuple(found)
 
 
 def rewrite(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
     """The expression with `change` applied to every node, inner ones first; positions are kept."""
+    parts = children(expression)
+    new = tuple(rewrite(part, change) for part in parts)
+    if all(old is part for old, part in zip(parts, new, strict=True)):
+        return change(expression)  # most of a condition stays as it is, and need not be made again
+    return change(_with_children(expression, new))
+
+
+def _with_children(expression: Expression, new: tuple[Expression, ...]) -> Expression:
+    """The expression with other expressions directly inside of it."""
     at = expression.at
-    inner: Expression
     match expression:
         case Column() | Constant() | ListLiteral() | Parameter():
-            inner = expression
-        case Arithmetic(operator=operator, left=left, right=right):
-            inner = Arithmetic(operator, rewrite(left, change), rewrite(right, change), at=at)
-        case Comparison(operator=comparison, left=left, right=right, cased=cased):
-            inner = Comparison(comparison, rewrite(left, change), rewrite(right, change), cased, at=at)
-        case And(items=items):
-            inner = And(tuple(rewrite(item, change) for item in items), at=at)
-        case Or(items=items):
-            inner = Or(tuple(rewrite(item, change) for item in items), at=at)
-        case Not(item=item):
-            inner = Not(rewrite(item, change), at=at)
-        case In(item=item, choices=choices, cased=cased):
-            new = rewrite(choices, change)
-            if not isinstance(new, ListLiteral | Parameter):
-                raise TypeError(f"the right side of `in` must stay a list, not {new!r}")
-            inner = In(rewrite(item, change), new, cased, at=at)
-        case TextMatch(item=item, parts=parts, cased=cased):
-            inner = TextMatch(rewrite(item, change), parts, cased, at=at)
-        case Regex(item=item, pattern=pattern, flags=flags):
-            inner = Regex(rewrite(item, change), pattern, flags, at=at)
-        case InNetwork(item=item, networks=networks):
-            inner = InNetwork(rewrite(item, change), networks, at=at)
-        case Exists(item=item):
-            inner = Exists(rewrite(item, change), at=at)
-        case Call(name=name, arguments=arguments):
-            inner = Call(name, tuple(rewrite(argument, change) for argument in arguments), at=at)
-        case Case(branches=branches, otherwise=otherwise):
-            inner = Case(
-                tuple((rewrite(condition, change), rewrite(value, change)) for condition, value in branches),
-                rewrite(otherwise, change),
-                at=at,
-            )
-    return change(inner)
+            return expression
+        case Arithmetic(operator=operator):
+            return Arithmetic(operator, new[0], new[1], at=at)
+        case Comparison(operator=comparison, cased=cased):
+            return Comparison(comparison, new[0], new[1], cased, at=at)
+        case And():
+            return And(new, at=at)
+        case Or():
+            return Or(new, at=at)
+        case Not():
+            return Not(new[0], at=at)
+        case In(cased=cased):
+            item, choices = new
+            if not isinstance(choices, ListLiteral | Parameter):
+                raise TypeError(f"the right side of `in` must stay a list, not {choices!r}")
+            return In(item, choices, cased, at=at)
+        case TextMatch(parts=parts, cased=cased):
+            return TextMatch(new[0], parts, cased, at=at)
+        case Regex(pattern=pattern, flags=flags):
+            return Regex(new[0], pattern, flags, at=at)
+        case InNetwork(networks=networks):
+            return InNetwork(new[0], networks, at=at)
+        case Exists():
+            return Exists(new[0], at=at)
+        case Call(name=name):
+            return Call(name, new, at=at)
+        case Case():
+            *pairs, otherwise = new
+            return Case(tuple(zip(pairs[::2], pairs[1::2], strict=True)), otherwise, at=at)

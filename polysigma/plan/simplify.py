@@ -5,10 +5,13 @@ Every rule here keeps the meaning exactly, missing values included.
 
 from __future__ import annotations
 
+from operator import is_
+
 from polysigma.plan.expressions import (
     FALSE,
     TRUE,
     And,
+    Column,
     Comparison,
     Constant,
     Expression,
@@ -17,6 +20,7 @@ from polysigma.plan.expressions import (
     ListLiteral,
     Not,
     Or,
+    Regex,
     Scalar,
     TextMatch,
     conjunction,
@@ -28,7 +32,29 @@ from polysigma.plan.expressions import (
 def simplify(expression: Expression) -> Expression:
     """The expression without truth values inside of it, equalities on one column merged into `in`, networks into one
     test, nesting flattened."""
-    return rewrite(expression, _simpler)
+    if _DONE.get(id(expression)) is expression:
+        return expression
+    simple = _simplified(expression)
+    if len(_DONE) >= _REMEMBERED:
+        _DONE.clear()
+    _DONE[id(simple)] = simple
+    return simple
+
+
+_DONE: dict[int, Expression] = {}
+"""Expressions that are simple already, by identity: a condition comes by several times on its way into a query."""
+_REMEMBERED = 64
+
+
+def _simplified(node: Expression) -> Expression:
+    match node:
+        case And(items=items) | Or(items=items):
+            inner = tuple(_simplified(item) for item in items)
+            return _simpler(node if all(map(is_, inner, items)) else type(node)(inner, at=node.at))
+        case TextMatch(item=Column()) | In(item=Column()) | Regex(item=Column()):
+            return node  # nearly all that there is, and nothing inside of it to simplify
+        case _:
+            return rewrite(node, _simpler)
 
 
 def _simpler(node: Expression) -> Expression:

@@ -133,6 +133,9 @@ class PolysigmaBackend(TextQueryBackend):
         finally:
             for _, collected in self.errors[before:]:
                 _name(collected, rule)
+                # A traceback holds on to everything that was at hand when the error was raised.
+                collected.with_traceback(None)
+                collected.__context__ = collected.__cause__ = None
 
     def convert_condition(self, cond: Any, state: ConversionState) -> Any:
         """The condition as an expression, kept in the state for correlations; text is made when it is finished."""

@@ -343,4 +343,6 @@ def _has_case(text: str) -> bool:
 
 def _has_control(text: str) -> bool:
     """Whether a text holds what should not stand in a query as it is, and is written by its number in a regex."""
+    if text.isascii():
+        return not text.isprintable()
     return bool(re.search(r"[\x00-\x1f\x7f-\x9f]", text)) or any(map(unprintable, text))

@@ -46,6 +46,9 @@ class Printer(ABC):
 
     def query(self, job: Job) -> str:
         """The query, printed anew or remembered: pipelines convert the same rules again and again."""
+        if not job.plan.steps:
+            # A rule of single events is printed in less time than it takes to know it again, and there are thousands.
+            return self.print(job)
         key = (type(self), self.settings, job)
         if key not in _PRINTED:
             if len(_PRINTED) >= _REMEMBERED:

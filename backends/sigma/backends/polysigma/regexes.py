@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from .errors import unsupported
 
@@ -211,7 +212,17 @@ class _Translator:
 
 def escaped(text: str, dialect: RegexDialect) -> str:
     """Text as a pattern that matches just it."""
+    if text.isascii() and text.isprintable() and not dialect.hexed:
+        return text.translate(_escapes(dialect.escape))
     return "".join(
-        f"\\{character}" if character in r"\.^$|?*+()[]{}" else _Translator("", dialect).quoted(character)
-        for character in text
+        f"\\{character}" if character in _SPECIAL else _Translator("", dialect).quoted(character) for character in text
     )
+
+
+_SPECIAL = r"\.^$|?*+()[]{}"
+
+
+@cache
+def _escapes(delimiters: str) -> dict[int, str]:
+    """For each character that takes a backslash in a pattern, both: nearly every text is plain, and there are many."""
+    return {ord(character): f"\\{character}" for character in _SPECIAL + delimiters}

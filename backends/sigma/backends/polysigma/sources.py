@@ -96,10 +96,14 @@ class BaseRule:
         """
         aliases = aliases or {}
         event = conjunction(*event_filter(self.scope.event, self.column_types))
-        narrowed = conjuncts(simplify(conjunction(event, self.condition)))
         filter_columns = set(columns(event))
-        events = tuple(part for part in narrowed if set(columns(part)) <= filter_columns)
-        rest = conjunction(*(part for part in narrowed if part not in events))
+        condition = simplify(self.condition)
+        if filter_columns.isdisjoint(columns(condition)):
+            events, rest = conjuncts(simplify(event)), condition
+        else:
+            narrowed = conjuncts(simplify(conjunction(event, condition)))
+            events = tuple(part for part in narrowed if set(columns(part)) <= filter_columns)
+            rest = conjunction(*(part for part in narrowed if part not in events))
         wanted: set[str] = set(read - aliases.keys()) | set(aliases.values()) | set(columns(rest))
         derived = self._derived(wanted)
         derived += [(alias, Column(column)) for alias, column in aliases.items()]

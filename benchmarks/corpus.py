@@ -1,0 +1,96 @@
+"""The whole of a folder of Sigma rules to LogScale, end to end: ours, and the official backend in the same run.
+
+    python benchmarks/corpus.py FOLDER
+
+Each command is a process of its own, three times in turns; the least processor time of each counts, as other work on
+the machine can only add to it. Memory is the most that the process held. Needs pysigma-backend-crowdstrike. Also tells
+the share of the tests of a field that need a regular expression, of each, and how many rules get an event type.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+ROUNDS = 3
+OFFICIAL = "the official backend"
+BIN = Path(sys.executable).parent
+_TEXT = re.compile(r'"(?:[^"\\\n]|\\.)*"')
+_REGEX = re.compile(r"(?:!?=|[^\w\"]regex\()\s*/(?:[^/\\\n]|\\.)+/")
+_TEST = re.compile(r"(?<![:<>!=])!?=(?!=)|[<>]=?|\b(?:in|cidr|test|text:\w+)\(")
+
+
+def official(folder: str) -> None:
+    """What `sigma convert` does with the official backend, but for what would stop it.
+
+    Some of its errors are none of pySigma's, and end the whole run.
+    """
+    from sigma.backends.crowdstrike import LogScaleBackend
+    from sigma.collection import SigmaCollection
+    from sigma.pipelines.crowdstrike import crowdstrike_falcon_pipeline
+
+    rules = SigmaCollection.load_ruleset([folder], collect_errors=True)
+    backend = LogScaleBackend(crowdstrike_falcon_pipeline(), collect_errors=True)
+    backend.init_processing_pipeline("default")
+    queries = []
+    for rule in rules:
+        with contextlib.suppress(Exception):
+            queries += backend.convert_rule(rule, "default")
+    print("\n".join(queries))
+
+
+def run(command: list[str]) -> tuple[float, float, str]:
+    """Processor seconds, megabytes, and what the command prints."""
+    with tempfile.TemporaryFile() as output, Path(os.devnull).open("w") as errors:
+        pid = os.posix_spawn(
+            command[0],
+            command,
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
+                (os.POSIX_SPAWN_DUP2, errors.fileno(), 2),
+            ],
+        )
+        _, _, usage = os.wait4(pid, 0)
+        output.seek(0)
+        return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output.read().decode()
+
+
+def shape(text: str) -> str:
+    """How many rules have an event type, and how many tests of a field need a regular expression."""
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("//")]
+    code = "\n".join(lines)
+    regexes = len(_REGEX.findall(code))
+    rest = _TEXT.sub('""', _REGEX.sub("=R ", code))
+    rest = re.sub(r"#event_simpleName\s*=|(?:values|subnet|ignoreCase|field|with|as|flags|string|substring)=", "", rest)
+    tests = len(_TEST.findall(rest))
+    return f"{regexes:,} of {tests:,} tests of a field are regular expressions ({regexes / max(tests, 1):.0%})"
+
+
+def main(folder: str) -> None:
+    """Measures, and prints one line a command."""
+    commands = {
+        "polysigma convert": [str(BIN / "polysigma"), "convert", "-p", "falcon", "-t", "logscale", folder],
+        "sigma convert, ours": [str(BIN / "sigma"), "convert", "-s", "-p", "falcon", "-t", "logscale", folder],
+        OFFICIAL: [sys.executable, __file__, "--official", folder],
+    }
+    best: dict[str, tuple[float, float]] = {}
+    printed: dict[str, str] = {}
+    for _ in range(ROUNDS):
+        for name, command in commands.items():
+            seconds, memory, printed[name] = run(command)
+            least = best.get(name, (seconds, memory))
+            best[name] = (min(seconds, least[0]), min(memory, least[1]))
+    slowest, largest = best[OFFICIAL]
+    for name, (seconds, memory) in best.items():
+        ratio = f"{slowest / seconds:.1f} times as fast, {memory / largest:.0%} of the memory"
+        print(f"{name:24} {seconds:6.2f} s {memory:5.0f} MB   {ratio}")
+        print(f"{'':24} {shape(printed[name])}")
+
+
+if __name__ == "__main__":
+    official(sys.argv[2]) if sys.argv[1] == "--official" else main(sys.argv[1])
