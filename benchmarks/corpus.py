@@ -65,9 +65,9 @@ def shape(text: str) -> str:
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("//")]
     code = "\n".join(lines)
     regexes = len(_REGEX.findall(code))
-    rest = _TEXT.sub('""', _REGEX.sub("=R ", code))
+    rest = _TEXT.sub('""', _REGEX.sub(" ", code))
     rest = re.sub(r"#event_simpleName\s*=|(?:values|subnet|ignoreCase|field|with|as|flags|string|substring)=", "", rest)
-    tests = len(_TEST.findall(rest))
+    tests = regexes + len(_TEST.findall(rest))
     return f"{regexes:,} of {tests:,} tests of a field are regular expressions ({regexes / max(tests, 1):.0%})"
 
 

@@ -52,9 +52,13 @@ def command(
         for name, targets in known_platforms().items():
             click.echo(f"{name}\t{' '.join(targets)}")
         return
-    files, findings = read_rules(rules or packaged_names())
-    # What was read stays until the end, so the collector of garbage need not look through it again and again.
-    gc.freeze()
+    # What is read stays until the end, so the collector of garbage need not look through it again and again.
+    gc.disable()
+    try:
+        files, findings = read_rules(rules or packaged_names())
+        gc.freeze()
+    finally:
+        gc.enable()
     wanted = pairs(platforms, target)
     if not files:
         raise PolysigmaError(*findings)

@@ -46,7 +46,7 @@ def folded(expression: Expression, condition: object, scope: Scope, event: Itera
     `event` is the event filter. Raises NothingLeftError where what is left can never hold, always holds, or says no
     more than the event filter does.
     """
-    tests = list(_tests(condition, scope))
+    tests = list(_tests(condition, scope)) if scope.absences else []
     if not tests:
         return expression
     left = simplify(expression)
@@ -68,6 +68,8 @@ def losses(condition: object, scope: Scope) -> tuple[Loss, ...]:
     """What the absent fields of a condition cost, each once: events that are missed, or matched besides."""
     from polysigma.platform import FidelityLevel, Loss
 
+    if not scope.absences:
+        return ()
     found = []
     for absence, value, negated in _tests(condition, scope):
         if outcome(value) is negated:

@@ -61,6 +61,14 @@ class BaseRule:
         claimed = {name: known.get(name, Type.TEXT) for name in self.scope.fields}
         return {**claimed, **known, self.scope.host.field: Type.TEXT, TIME_COLUMN: Type.TIME}
 
+    @property
+    def _event(self) -> Expression:
+        """The event filter as one test. It is that of many rules, and may name many event types."""
+        key = (self.platform.id, self.scope.tables, tuple(self.scope.event.items()))
+        if key not in _EVENTS:
+            _EVENTS[key] = simplify(conjunction(*event_filter(self.scope.event, self.column_types)))
+        return _EVENTS[key]
+
     def unknown_columns(self, plan: Plan) -> set[str]:
         """What the plan's source of this rule reads that the platform's schema does not have."""
         read = {column for source in plan.sources if source.rule == self.name for column in source.types}
@@ -95,11 +103,11 @@ class BaseRule:
         `aliases` gives further names under which platform columns are wanted.
         """
         aliases = aliases or {}
-        event = conjunction(*event_filter(self.scope.event, self.column_types))
+        event = self._event
         filter_columns = set(columns(event))
         condition = simplify(self.condition)
         if filter_columns.isdisjoint(columns(condition)):
-            events, rest = conjuncts(simplify(event)), condition
+            events, rest = conjuncts(event), condition
         else:
             narrowed = conjuncts(simplify(conjunction(event, condition)))
             events = tuple(part for part in narrowed if set(columns(part)) <= filter_columns)
@@ -163,6 +171,7 @@ _RECORDED = {
     schemas.TimeForm.EPOCH_MILLISECONDS: Type.INTEGER,
     schemas.TimeForm.DATETIME: Type.TIME,
 }
+_EVENTS: dict[tuple[str, tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...]], Expression] = {}
 _TYPES: dict[tuple[str, tuple[str, ...]], Mapping[str, Type]] = {}
 
 

@@ -45,6 +45,9 @@ class DevicePath(SigmaRegularExpression):
         self.pattern.s = parts
         self.cased = cased
 
+    def compile(self) -> None:
+        """Nothing: pySigma compiles patterns to see whether they are valid, and this one is put together so."""
+
 
 class UnsayableValueError(Exception):
     """A value that cannot be translated exactly. Its argument says why."""
