@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from polysigma.catalog import RuleFile, read_rules
 from polysigma.diagnostics import Diagnostic, PolysigmaError, Severity
+from polysigma.tuning import apply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sigma.exceptions import SigmaError
 
     from polysigma.source import Document
+    from polysigma.tuning import Tuning
     from sigma.backends.polysigma.backend import PolysigmaBackend
     from sigma.backends.polysigma.compiler import Compiled
 
@@ -293,11 +295,13 @@ def compile_rule(
     form: str = "rule",
     table: str | None = None,
     accept_blind: bool = True,
+    tuning: Tuning | None = None,
+    said: list[Diagnostic] | None = None,
 ) -> Compiled:
     """The one rule behind a reference (folder, file or packaged name) on a platform.
 
-    `overrides` maps parameter names to values. Raises PolysigmaError where there is no such rule, or several, or it
-    cannot be converted.
+    `overrides` maps parameter names to values, and comes before `tuning`; `said` takes what is to be said about the
+    tuning. Raises PolysigmaError where there is no such rule, or several, or it cannot be converted.
     """
     files, findings = read_rules([reference])
     if findings:
@@ -305,6 +309,11 @@ def compile_rule(
     options: dict[str, Any] = {"form": form}
     if overrides:
         options["set"] = {"": dict(overrides)}
+    if tuning is not None:
+        tuned = apply(files, tuning)
+        files, options = tuned.files, tuned.options(options)
+        if said is not None:
+            said += tuned.findings
     if table:
         options["table"] = table
     if accept_blind:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--option", "-O", "options", multiple=True, metavar="NAME=VALUE", help="As sigma convert: form, accept, set."
 )
+@click.option("--tuning", metavar="FILE", help="Values and exclusions of a site: see docs/guide/tuning.md.")
 @click.option("--list", "listed", is_flag=True, help="List the platforms and their targets, and stop.")
 def command(
     rules: tuple[str, ...],
@@ -36,6 +37,7 @@ def command(
     output: Path | None,
     method: str,
     options: tuple[str, ...],
+    tuning: str | None,
     listed: bool,  # noqa: FBT001
 ) -> None:
     """Convert rules to queries, for one platform or for all.
@@ -62,9 +64,16 @@ def command(
     wanted = pairs(platforms, target)
     if not files:
         raise PolysigmaError(*findings)
+    given = _options(options)
+    if tuning:
+        from polysigma.tuning import apply, read_tuning
+
+        tuned = apply(files, read_tuning(tuning))
+        files, given = tuned.files, tuned.options(given)
+        findings += tuned.findings
     done: list[Conversion] = []
     with _progress(len(wanted)) as advance:
-        for result in convert(files, wanted, options=_options(options), method=method, progress=advance):
+        for result in convert(files, wanted, options=given, method=method, progress=advance):
             if isinstance(result, Diagnostic):
                 findings.append(result)
                 continue

@@ -14,6 +14,7 @@ from polysigma.diagnostics import PolysigmaError, as_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from polysigma.diagnostics import Diagnostic
     from polysigma.replay import Replay
 
 TABLE_ROWS = 500
@@ -30,6 +31,7 @@ TABLE_ROWS = 500
     "--format", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How hits are written."
 )
 @click.option("--set", multiple=True, metavar="NAME=VALUE", help="Override a parameter of the rule.")
+@click.option("--tuning", metavar="FILE", help="Values and exclusions of a site: see docs/guide/tuning.md.")
 @click.option("--write", type=click.Path(dir_okay=False), metavar="PATH", help="Write the hits to a file.")
 def command(rule: str, data: tuple[str, ...], **options: Any) -> None:
     """Run RULE on recorded events and show its hits.
@@ -63,17 +65,21 @@ def _replay(rule: str, data: tuple[str, ...], options: dict[str, Any]) -> None:
     from polysigma.convert import compile_rule
     from polysigma.engines.embedded import duckdb
     from polysigma.engines.sql import TABLE
+    from polysigma.tuning import read_tuning
 
     overrides = dict(_setting(text) for text in options["set"])
+    tuning = read_tuning(options["tuning"]) if options["tuning"] else None
+    said: list[Diagnostic] = []
     duckdb()  # before the data is looked at: without it there is nothing to be had
     with ExitStack() as stack:
         inputs = stack.enter_context(verb.opened(data, options["shape"]))
-        compiled = compile_rule(rule, inputs.family.platform, "sql", overrides, table=TABLE)
+        compiled = compile_rule(rule, inputs.family.platform, "sql", overrides, table=TABLE, tuning=tuning, said=said)
         with _Progress("reading events") as progress:
             events = verb.load_events(compiled.query, inputs, strict=options["strict"], progress=progress)
             stack.enter_context(events)
         with _Progress("looking at windows") as progress:
             done = verb.replay(compiled.plan, compiled.query, events, whole=options["whole"], progress=progress)
+            done.findings += said
             if compiled.plan.window is not None:  # else a hit may be any event: they are not held
                 done.hits = iter(list(done.hits))
         target = options["write"]

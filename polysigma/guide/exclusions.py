@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from polysigma import schemas
 from polysigma.plan.typing import near
+from polysigma.tuning.filters import refused, stable_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from polysigma.diagnostics import Diagnostic
     from polysigma.guide.files import Package
-
-_NAMESPACE = uuid.UUID("6f0b6d0e-5d1c-4a39-9d53-0f2c7b1d9d11")
-"""Filters have ids; one made of the detection and the selection's place stays the same from build to build."""
 
 
 def base_rules(package: Package) -> list[Mapping[str, Any]]:
@@ -44,7 +41,7 @@ def as_filter(package: Package, index: int) -> dict[str, Any] | None:
         return None
     return {
         "title": f"Leave out: {false_positive.name}"[:250],
-        "id": str(uuid.uuid5(_NAMESPACE, f"{package.guide.detection}/{false_positive.name}")),
+        "id": stable_id(package.guide.detection, false_positive.name),
         "logsource": rules[0].get("logsource", {}),
         "filter": {
             "rules": [str(rule.get("name") or rule.get("id")) for rule in rules],
@@ -65,7 +62,7 @@ def check_exclusions(package: Package) -> Iterator[Diagnostic]:
         made = as_filter(package, index)
         if made is None:
             continue
-        for problem in _refused(made):
+        for problem in refused(made):
             hint = "a selection as in a Sigma rule: Field|modifier: value"
             yield from package.document.error(
                 "invalid-exclusion", f"is no Sigma filter: {problem}", *path, "where", hint=hint
@@ -77,20 +74,6 @@ def check_exclusions(package: Package) -> Iterator[Diagnostic]:
                 message = f"the rule's log source has no field {name!r}"
                 error = package.document.error("unknown-field", message, *path, "where", key, hint=near(name, known))
                 yield from error.findings
-
-
-def _refused(made: dict[str, Any]) -> list[str]:
-    from sigma.collection import SigmaCollection
-    from sigma.exceptions import SigmaError
-
-    try:
-        collection = SigmaCollection.from_dicts([made], collect_errors=True, resolve_references=False)
-    except SigmaError as error:
-        return [str(error)]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # pySigma trips over values of the wrong type
-        return [f"{type(error).__name__}: {error}"]
-    found = [*collection.errors, *(error for one in collection.filters for error in one.errors)]
-    return list(dict.fromkeys(str(error) for error in found))
 
 
 def _fields(package: Package) -> dict[str, Any]:

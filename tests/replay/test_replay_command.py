@@ -61,7 +61,7 @@ def compiler(monkeypatch):
     """A stand-in for the compiler; remembers what it was asked for."""
     asked = []
 
-    def compile_rule(reference, platform, target, overrides, *, table):
+    def compile_rule(reference, platform, target, overrides, *, table, tuning=None, said=None):
         asked.append((reference, platform, target, overrides))
         if reference == "broken":
             raise PolysigmaError(Diagnostic("unknown-rule", "no rule is called 'broken'", "did you mean botnet?"))

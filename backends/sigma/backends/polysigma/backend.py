@@ -91,6 +91,8 @@ class PolysigmaBackend(TextQueryBackend):
         """Rules as they were before a pipeline changed them, where a correlation may want them read otherwise."""
         self.compiled: dict[int, list[Compiled]] = {}
         """What became of each rule that was converted, by the rule's identity (`id(rule)`): one for each condition."""
+        self.filtered: dict[str, tuple[str, ...]] = {}
+        """What there is to say of the filters on a base rule, by the rule's name."""
 
     def printer(self) -> Printer:
         """The language's printer."""
@@ -113,7 +115,10 @@ class PolysigmaBackend(TextQueryBackend):
         callback: Callable[..., Any] | None = None,
     ) -> Any:
         """As pySigma's, once the overrides of parameters are known to be meant for rules that are here."""
+        from .filtered import applied_filters
+
         self._check_overrides(rule_collection)
+        self.filtered = applied_filters(rule_collection)
         self.compiled.clear()
         self._untouched.clear()
         return super().convert(rule_collection, output_format, correlation_method, callback)

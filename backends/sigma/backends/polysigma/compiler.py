@@ -15,6 +15,7 @@ from polysigma.plan.expressions import Column, Exists, In, InNetwork, TextMatch,
 from polysigma.plan.faults import PlanError
 from polysigma.plan.lower import Binding, lower
 from polysigma.plan.metadata import read_metadata
+from polysigma.plan.parameters import bind
 from polysigma.plan.scope import columns_after
 from polysigma.plan.steps import TIME_COLUMN, Bucket, Plan, Schedule, Step, counts_rows
 from polysigma.plan.types import Type
@@ -56,6 +57,8 @@ class _Correlated:
     quiet: int | None
     approximations: tuple[str, ...]
     aliases: Mapping[str, Mapping[str, str]]
+    settings: tuple[str, ...] = ()
+    """Lines about the parameters that have another value than the rule's."""
 
 
 class Compiler:
@@ -119,7 +122,7 @@ class Compiler:
             losses += base.scope.losses(counts=counts, fields=correlated.fields)
             losses += _too_fine(base.scope.resolution, correlated)
         losses += [Loss(level=FidelityLevel.APPROXIMATE, reason=reason) for reason in correlated.approximations]
-        return self._finished(plan, correlated.bases, tuple(losses))
+        return self._finished(plan, correlated.bases, tuple(losses), correlated.settings)
 
     def _correlated(self, rule: SigmaCorrelationRule, method: str, *, inner: bool = False) -> _Correlated:
         """The canonical steps of a correlation and of those inside it."""
@@ -175,6 +178,7 @@ class Compiler:
             quiet=built.quiet,
             approximations=(),
             aliases=aliases,
+            settings=_set(rule.custom_attributes["polysigma"], settings),
         )
 
     def _chained(self, rule: SigmaCorrelationRule, references: list[Any], method: str) -> _Correlated:
@@ -205,6 +209,7 @@ class Compiler:
             quiet=None,
             approximations=tuple(dict.fromkeys((*inner.approximations, _windows(window, tumbling=False)))),
             aliases=inner.aliases,
+            settings=inner.settings,
         )
 
     def _bases(self, reference: Any) -> list[BaseRule]:
@@ -221,7 +226,9 @@ class Compiler:
         bare = {name: value for name, value in given.get("", {}).items() if name in own}
         return {**bare, **given.get(rule.name or str(rule.id), {})}
 
-    def _finished(self, plan: Plan, bases: tuple[BaseRule, ...], losses: tuple[Loss, ...]) -> Compiled:
+    def _finished(
+        self, plan: Plan, bases: tuple[BaseRule, ...], losses: tuple[Loss, ...], settings: tuple[str, ...] = ()
+    ) -> Compiled:
         """The query, under a head comment that says what it loses. Blind ones must have been accepted."""
         platform = bases[0].platform
         own = [Loss(level=FidelityLevel.APPROXIMATE, reason=reason) for reason in self.printer.losses(plan)]
@@ -238,6 +245,8 @@ class Compiler:
         header = [plan.title, f"{known_as}{by}, for {platform.title}"]
         if plan.window is not None:
             header.append(self._window_line(plan))
+        header += settings
+        header += dict.fromkeys(line for base in bases for line in self.backend.filtered.get(base.name, ()))
         header.append("fidelity: exact") if level is FidelityLevel.EXACT else None
         header += [f"{loss.level.value}: {loss.reason}" for loss in losses]
         time = bases[0].scope.time
@@ -283,6 +292,21 @@ def _built(polysigma: Any, columns: Mapping[str, Type], window: int, settings: M
     return _BUILT[key]
 
 
+def _set(polysigma: Any, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """A line for each parameter that has another value than the rule's."""
+    parameters = read_metadata(polysigma).parameters
+    bound = bind(parameters, settings)
+    return tuple(
+        f"set: {name} = {_shown(bound[name])} (the rule has {_shown(parameters[name].value)})"
+        for name in parameters
+        if name in settings and _shown(bound[name]) != _shown(parameters[name].value)
+    )
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
 def _located(rule: SigmaCorrelationRule, error: PlanError, path: str) -> str | None:
     """pySigma loses positions; on an error the file is read once more, with them."""
     from polysigma.diagnostics import PolysigmaError
@@ -313,7 +337,8 @@ def _too_fine(resolution: int, correlated: _Correlated) -> list[Loss]:
 
 
 def _always_there(bases: tuple[BaseRule, ...]) -> frozenset[str]:
-    """The columns that no event of any base rule lacks: what its condition asks for, and times that have a fallback."""
+    """The columns that no event of any base rule lacks: what its condition asks for, times that have a fallback, and
+    the rule that it matched."""
     found: set[str] | None = None
     for base in bases:
         asked = {
@@ -324,7 +349,7 @@ def _always_there(bases: tuple[BaseRule, ...]) -> frozenset[str]:
         if base.scope.time.always_there:
             asked.add(TIME_COLUMN)
         found = asked if found is None else found & asked
-    return frozenset(found or ())
+    return frozenset(found or ()) | {RULE_COLUMN}
 
 
 def bindings_of(bindings: Mapping[str, Binding]) -> dict[str, Binding]:
