@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from polysigma.cql import parse, tree
 from polysigma.cql.functions import Kind, function_facts
+from polysigma.engines.cql import arrays
 from polysigma.engines.cql.arguments import Arguments, function_name
 from polysigma.engines.cql.context import Context, refuse
 from polysigma.engines.cql.grouping import GroupBy, Stats
@@ -247,6 +248,8 @@ def _aggregate_step(context: Context, step: tree.Step) -> Factory | None:
     match step:
         case tree.Stats(items=items):
             return _stats(context, items, step)
+        case tree.Call() if function_name(step) == "split":
+            return arrays.split(step)
         case tree.Call() if _is_aggregate(step):
             return _aggregate(context, step)
         case tree.Assign(field=field, value=tree.Call() as call) if _is_aggregate(call):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from polysigma.cql import tree
+from polysigma.engines.cql import arrays
 from polysigma.engines.cql.arguments import Arguments, function_name
 from polysigma.engines.cql.calls import regex_of
 from polysigma.engines.cql.context import refuse
@@ -185,6 +186,8 @@ def _call(context: Context, call: tree.Call, bound: tree.Field | None) -> Iterat
             yield _drop(names)
         case "select":
             yield _select(frozenset(Arguments(call, "fields").fields("fields")))
+        case "array:append":
+            yield Op(arrays.appended(context, call), mutates=True, filters=False)
         case "default":
             yield _default(Arguments(call, "field value replaceEmpty", bound))
         case _:

@@ -102,7 +102,7 @@ WITH matched_1 AS (
     *
   FROM step_0
   WHERE
-    "HostKey" IS NOT NULL AND "Name" IS NOT NULL AND "Rule" IS NOT NULL
+    "HostKey" IS NOT NULL AND "Name" IS NOT NULL
 ), step_2 AS (
   SELECT
     "HostKey",

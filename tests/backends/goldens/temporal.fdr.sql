@@ -229,7 +229,7 @@ WITH matched_1 AS (
     *
   FROM step_0
   WHERE
-    "cid" IS NOT NULL AND "aid" IS NOT NULL AND "Rule" IS NOT NULL
+    "cid" IS NOT NULL AND "aid" IS NOT NULL
 ), step_2 AS (
   SELECT
     "cid",

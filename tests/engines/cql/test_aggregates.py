@@ -284,3 +284,22 @@ def test_a_query_over_selections_of_rows_gives_what_it_gives_over_each():
         assert query.gather(chosen) == query.run(XS[start:])
     with pytest.raises(ValueError, match="interval"):
         compile_cql("setTimeInterval(start=1h) | x=*").sift(XS)
+
+
+def test_split_makes_an_event_of_each_value_of_an_array():
+    # functions-split.html, its example of an array of numbers
+    assert rows("split(a)", [{"@id": "1", "a[0]": "1", "a[1]": "2"}]) == [
+        {"@id": "1__0", "_index": 0, "a": "1"},
+        {"@id": "1__1", "_index": 1, "a": "2"},
+    ]
+
+
+def test_values_are_appended_to_an_array_which_is_made_if_need_be():
+    # functions-array-append.html
+    query = 'array:append("a[]", values=["x", b, none]) | array:append("a[]", values=["y"])'
+    assert rows(query, [{"b": "z"}]) == [{"b": "z", "a[0]": "x", "a[1]": "z", "a[2]": "y"}]
+
+
+def test_a_split_of_what_is_no_array_is_refused():
+    with pytest.raises(PolysigmaError, match="without an array"):
+        rows("split(a)", [{"a": "1"}])

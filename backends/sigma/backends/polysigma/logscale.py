@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from polysigma.plan.durations import format_duration
@@ -38,6 +39,7 @@ from polysigma.plan.types import Type
 from .correlations import RULE_COLUMN
 from .errors import unsupported
 from .logscale_filters import Filters, field_name, quoted
+from .logscale_sources import apart, in_common, shared_and_own
 from .logscale_values import Values
 from .ordering import calculated, closure, cost
 from .printer import Job, Printer
@@ -81,8 +83,6 @@ class LogScalePrinter(Printer):
         if widest and widest not in _BUCKET_FORMATS:
             width = format_duration(widest)
             found.append(f"a hunt can end inside a bucket of {width}, which then counts only its part")
-        if len(plan.sources) > 1:
-            found.append("an event that several of the rules match counts for the first of them only")
         return tuple(found)
 
 
@@ -112,7 +112,7 @@ class _Query:
         if len(plan.sources) == 1:
             self.lines += self._source(plan.sources[0])
         else:
-            self.lines.append(self._sources(plan.sources))
+            self.lines += self._sources(plan.sources)
         self._steps(plan.steps)
         if plan.window is not None:
             self.lines.append(self._table())
@@ -124,15 +124,52 @@ class _Query:
         anchor = next((unit for size, unit in _ANCHORS if every % size == 0 and window % size == 0), "s")
         return f'setTimeInterval(start="{format_duration(window)}@{anchor}", end="now@{anchor}", timezone="UTC")'
 
-    def _sources(self, sources: tuple[Source, ...]) -> str:
+    def _sources(self, sources: tuple[Source, ...]) -> list[str]:
+        """A row for each rule that an event matches: one clause each where no event can match two, else a split."""
+        if not apart(sources):
+            return self._split(sources)
         branches = []
         for source in sources:
             steps = [*self._source(source), f"{RULE_COLUMN} := {quoted(source.rule)}"]
             branches.append(" | ".join(steps))
         self.types[RULE_COLUMN] = Type.TEXT
-        return "case {\n    " + ";\n    ".join(branches) + ";\n  }"
+        return ["case {\n    " + ";\n    ".join(branches) + ";\n  }"]
+
+    def _split(self, sources: tuple[Source, ...]) -> list[str]:
+        """Every rule is tried on every event and notes its name; then an event becomes one for each name."""
+        tested = {source.rule: set(columns(source.condition)) for source in sources}
+        shared, own = shared_and_own(sources, tested)
+        known = in_common(sources)
+        lines = [step for part in known for step in self.filters.steps(part)]
+        for source in sources:
+            rest = replace(source, event=tuple(part for part in source.event if part not in known))
+            noted = f'array:append(array="{RULE_COLUMN}[]", values=[{quoted(source.rule)}])'
+            steps = [*self._found(rest), noted]
+            lines.append("case {\n    " + " | ".join(steps) + ";\n    *;\n  }")
+        lines += [f"{RULE_COLUMN}[0]=*", f"split({RULE_COLUMN})"]
+        self.types[RULE_COLUMN] = Type.TEXT
+        if self.plan.steps:
+            lines += self._derive(shared, self.types)
+            branches = [
+                " | ".join([f"{RULE_COLUMN}={quoted(rule)}", *self._derive(items, self.types)])
+                for rule, items in own.items()
+            ]
+            lines += ["case {\n    " + ";\n    ".join(branches) + ";\n  }"] if branches else []
+        return lines
 
     def _source(self, source: Source) -> list[str]:
+        """The events of a source with all their computed fields."""
+        lines = self._found(source)
+        if self.plan.steps:
+            early = self._early(source)
+            lines += self._derive([item for item in source.derived if item[0] not in early], source.types)
+        return lines or ["*"]
+
+    def _early(self, source: Source) -> set[str]:
+        """The computed fields that the condition needs."""
+        return closure(set(columns(simplify(source.condition))), dict(source.derived))
+
+    def _found(self, source: Source) -> list[str]:
         """Tags first, then what needs no computed field, cheapest first; then computed fields, and what needs them."""
         self.types.update(source.types)
         derived = {name for name, _ in source.derived}
@@ -141,13 +178,9 @@ class _Query:
         plain = [part for part in parts if not derived & set(columns(part))]
         rest = [part for part in parts if part not in plain]
         lines = [step for part in (*source.event, *sorted(plain, key=cost)) for step in self.filters.steps(part)]
-        needed = {column for part in rest for column in columns(part)}
-        early = closure(needed, dict(source.derived))
+        early = self._early(source)
         lines += self._derive([item for item in source.derived if item[0] in early], source.types)
-        lines += [step for part in sorted(rest, key=cost) for step in self.filters.steps(part)]
-        if self.plan.steps:
-            lines += self._derive([item for item in source.derived if item[0] not in early], source.types)
-        return lines or ["*"]
+        return lines + [step for part in sorted(rest, key=cost) for step in self.filters.steps(part)]
 
     def _derive(self, items: list[tuple[str, Expression]], types: Mapping[str, Type]) -> list[str]:
         from polysigma.plan.typing import Scope, infer

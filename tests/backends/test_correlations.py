@@ -1,0 +1,258 @@
+"""Every type of correlation on every target: the printed text, run on random events, gives what the standard says.
+
+Three answers have to agree: a recount of the events in plain Python that knows no plan, the naive evaluator's on the
+plan, and the engine's on the text. Events match one rule, several or none, share moments, and lack their host.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sigma.collection import SigmaCollection
+
+from polysigma.engines.cql import run_cql
+from polysigma.engines.kql.execute import Database
+from polysigma.engines.reference import evaluate
+from polysigma.engines.spl import run_spl
+from sigma.backends.polysigma import KqlBackend, LogScaleBackend, SplBackend, SqlBackend
+from sigma.pipelines.polysigma import pipelines
+
+RULES = """
+title: The program a
+name: rule_a
+logsource: {category: process_creation, product: windows}
+detection: {selection: {Image|endswith: '\\a.exe'}, condition: selection}
+---
+title: The word b
+name: rule_b
+logsource: {category: process_creation, product: windows}
+detection: {selection: {CommandLine|contains: ' b'}, condition: selection}
+---
+title: The word c
+name: rule_c
+logsource: {category: process_creation, product: windows}
+detection: {selection: {CommandLine|contains: ' c'}, condition: selection}
+"""
+START = 1_772_445_600  # 2026-03-02 10:00:00 UTC
+TARGETS = ("logscale", "kql", "spl", "sql")
+
+
+@dataclass(frozen=True)
+class Event:
+    """A process that starts, `second` seconds after the start of the window."""
+
+    host: str | None
+    second: int
+    program: str
+    words: str
+
+    def matches(self, rule: str) -> bool:
+        """What the rules above say."""
+        return self.program == "a" if rule == "rule_a" else f" {rule[-1]}" in self.command
+
+    @property
+    def command(self) -> str:
+        return f"x{''.join(f' {word}' for word in self.words)}"
+
+
+EVENTS = st.lists(
+    st.builds(
+        Event,
+        st.sampled_from(["h1", "h1", "h1", "h2", "h2", "", None]),
+        st.integers(0, 8),
+        st.sampled_from(["a", "z", "z"]),
+        st.sampled_from(["", "b", "c", "b", "c", "bc", "cb"]),
+    ),
+    max_size=12,
+)
+
+
+def falcon(event):
+    moment = START + event.second
+    row = {
+        "#event_simpleName": "ProcessRollup2",
+        "event_platform": "Win",
+        "cid": "c",
+        "aid": event.host,
+        "ImageFileName": f"\\Device\\HarddiskVolume2\\{event.program}.exe",
+        "CommandLine": event.command,
+        "ContextTimeStamp": str(moment),
+        "@timestamp": moment * 1000,
+    }
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def sysmon(event):
+    return {
+        "EventID": "1",
+        "Channel": "Microsoft-Windows-Sysmon/Operational",
+        "Computer": event.host,
+        "Image": f"C:\\{event.program}.exe",
+        "CommandLine": event.command,
+        "UtcTime": f"2026-03-02 10:00:{event.second:02d}.000",
+    }
+
+
+def splunk(event):
+    row = {
+        "source": "XmlWinEventLog:Microsoft-Windows-Sysmon/Operational",
+        "EventCode": "1",
+        **sysmon(event),
+        "_time": START + event.second,
+    }
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def defender(event):
+    return {
+        "ActionType": "ProcessCreated",
+        "ReportId": 1,
+        "Timestamp": f"2026-03-02T10:00:{event.second:02d}Z",
+        "DeviceId": event.host,
+        "FolderPath": f"C:\\{event.program}.exe",
+        "ProcessCommandLine": event.command,
+    }
+
+
+BACKENDS = {
+    "logscale": (LogScaleBackend, "falcon", falcon, "aid"),
+    "kql": (KqlBackend, "defender", defender, "DeviceId"),
+    "spl": (SplBackend, "splunk_sysmon", splunk, "HostKey"),
+    "sql": (SqlBackend, "sysmon_json", sysmon, "HostKey"),
+}
+
+
+@cache
+def compiled(correlations, target):
+    """The plan and the query of the last correlation."""
+    backend_class, pipeline, _, _ = BACKENDS[target]
+    collection = SigmaCollection.from_yaml(f"{RULES}\n---\n{correlations}")
+    backend = backend_class(pipelines[pipeline](), form="rule")
+    backend.convert(collection)
+    (made,) = backend.compiled[id(collection.rules[-1])]
+    return made
+
+
+@cache
+def defender_database():
+    """One for all: to make its tables takes longer than a query."""
+    return Database("defender", {})
+
+
+@cache
+def translated(query):
+    return defender_database().sql(query)
+
+
+def executed(query, target, rows, database):
+    match target:
+        case "logscale":
+            result = run_cql(query, rows)
+            assert not result.incomplete
+            return result.rows
+        case "spl":
+            return run_spl(query, rows)
+        case "kql":
+            stored, sql = defender_database(), translated(query)
+            stored.connection.execute('DROP TABLE "DeviceProcessEvents"')
+            stored._fill("DeviceProcessEvents", rows)
+            return stored.run_sql(sql)
+        case _:
+            names = tuple(sysmon(Event("h", 0, "a", "")))
+            listed = ", ".join(f'"{name}" VARCHAR' for name in names)
+            database.execute(f"CREATE OR REPLACE TABLE sysmon ({listed})")
+            if rows:
+                marks = ", ".join("?" for _ in names)
+                database.executemany(
+                    f"INSERT INTO sysmon VALUES ({marks})", [[row[name] for name in names] for row in rows]
+                )
+            cursor = database.execute(query)
+            columns = [item[0] for item in cursor.description]
+            return [dict(zip(columns, values, strict=True)) for values in cursor.fetchall()]
+
+
+def agree(correlations, events, expected, database, shown=()):
+    """`expected` are the hosts that hit; or, with `shown`, the values of these columns by host."""
+    for target in TARGETS:
+        made = compiled(correlations, target)
+        _, _, rendered, key = BACKENDS[target]
+        rows = [rendered(event) for event in events]
+        for found in (evaluate(made.plan, rows), executed(made.query, target, rows, database)):
+            hosts = [row[key] for row in found]
+            assert len(hosts) == len(set(hosts)), (target, found)
+            if shown:
+                values = {row[key]: tuple(round(float(row[column]), 6) for column in shown) for row in found}
+                assert values == expected, (target, made.query)
+            else:
+                assert set(hosts) == set(expected), (target, made.query)
+
+
+def by_host(events):
+    hosts = {}
+    for event in events:
+        if event.host:
+            hosts.setdefault(event.host, []).append(event)
+    return hosts
+
+
+def correlation(kind, rules, condition, timespan="15m", name="correlated", more=""):
+    listed = "\n".join(f"        - {rule}" for rule in rules)
+    return f"""
+title: Correlated
+name: {name}
+correlation:
+    type: {kind}
+    rules:
+{listed}
+    group-by:
+        - Computer
+    timespan: {timespan}
+    condition: {condition}
+{more}
+"""
+
+
+PROPERTY = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@PROPERTY
+@given(EVENTS)
+def test_an_event_counts_for_each_rule_that_it_matches(database, events):
+    rules = ("rule_a", "rule_b", "rule_c")
+    counts = {
+        host: (sum(event.matches(rule) for event in own for rule in rules),) for host, own in by_host(events).items()
+    }
+    expected = {host: count for host, count in counts.items() if count >= (2,)}
+    agree(correlation("event_count", rules, "{gte: 2}"), events, expected, database, ("EventCount",))
+
+
+@PROPERTY
+@given(EVENTS)
+def test_temporal_counts_the_rules_that_any_event_matched(database, events):
+    rules = ("rule_a", "rule_b", "rule_c")
+    counts = {
+        host: (sum(any(event.matches(rule) for event in own) for rule in rules),)
+        for host, own in by_host(events).items()
+    }
+    expected = {host: count for host, count in counts.items() if count >= (2,)}
+    agree(correlation("temporal", rules, "{gte: 2}"), events, expected, database, ("RuleCount",))
+
+
+@PROPERTY
+@given(EVENTS)
+def test_value_count_counts_different_values_over_all_rules(database, events):
+    rules = ("rule_b", "rule_c")
+    values = {
+        host: (len({event.command for event in own if any(event.matches(rule) for rule in rules)}),)
+        for host, own in by_host(events).items()
+    }
+    expected = {host: count for host, count in values.items() if count >= (2,)}
+    text = correlation("value_count", rules, "{field: CommandLine, gte: 2}")
+    agree(text, events, expected, database, ("ValueCount",))
