@@ -28,7 +28,7 @@ from polysigma.plan.steps import (
     Where,
 )
 from polysigma.plan.types import Type
-from polysigma.plan.typing import ParameterValues, Scope, condition, for_display, infer, near
+from polysigma.plan.typing import ParameterValues, Scope, as_test, condition, for_display, infer, near
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -321,7 +321,8 @@ class _Builder:
             if for_display(typed.expression, self.display) is not None:
                 self.display |= {name}
             self.columns = {**self.columns, name: typed.type}
-            done.append((name, typed.expression))
+            called = typed.type is Type.BOOLEAN and isinstance(typed.expression, Call)
+            done.append((name, as_test(typed.expression) if called else typed.expression))
         self.steps.append(Derive(tuple(done), at=at))
 
     def score(self, score: Mapping[str, list[str]], at: Place) -> None:

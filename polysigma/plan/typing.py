@@ -1,7 +1,7 @@
 """Types of expressions: every fault that would be a silent surprise in some language is an error here.
 
 Typing also settles what the text leaves open: parameters become literals, equality with a text becomes a TextMatch,
-and a boolean column that stands as a condition becomes a comparison, so that printers meet one form of each.
+and a boolean column or function that stands as a condition becomes a test, so that printers meet one form of each.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from polysigma.plan.expressions import (
     Regex,
     Scalar,
     TextMatch,
+    Wildcard,
     walk,
 )
 from polysigma.plan.faults import PlanError, fault
@@ -84,7 +85,7 @@ def condition(expression: Expression, scope: Scope) -> Expression:
         )
     if isinstance(typed.expression, Column | Call | Case):
         _refuse_display(expression, scope)
-    return _as_atom(typed.expression)
+    return as_test(typed.expression)
 
 
 def infer(expression: Expression, scope: Scope) -> Typed:
@@ -164,10 +165,17 @@ def _parameter(name: str, scope: Scope, expression: Expression) -> Scalar | tupl
     return scope.parameters[name]
 
 
-def _as_atom(expression: Expression) -> Expression:
-    if isinstance(expression, Column):
-        return Comparison("=", expression, TRUE, at=expression.at)
-    return expression
+def as_test(expression: Expression) -> Expression:
+    """A true or false expression as a test that every printer knows wherever one stands."""
+    match expression:
+        case Call("starts_with" | "ends_with" | "contains" as name, (item, Constant(str(text)))) if text:
+            before = (Wildcard.ANY,) if name != "starts_with" else ()
+            after = (Wildcard.ANY,) if name != "ends_with" else ()
+            return TextMatch(item, (*before, text, *after), at=expression.at)
+        case Column() | Call():
+            return Comparison("=", expression, TRUE, at=expression.at)
+        case _:
+            return expression
 
 
 def _compared(side: Expression, scope: Scope) -> Typed:

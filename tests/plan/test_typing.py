@@ -16,7 +16,9 @@ from polysigma.plan.expressions import (
     In,
     ListLiteral,
     Not,
+    Or,
     TextMatch,
+    Wildcard,
     walk,
 )
 from polysigma.plan.faults import PlanError
@@ -54,6 +56,10 @@ t, u, n, a, f = (Column(name) for name in "tunaf")
         ("a = t", Comparison("=", a, t)),
         ("f", Comparison("=", f, TRUE)),
         ("not f", Not(Comparison("=", f, TRUE))),
+        ("starts_with(t, 'x')", TextMatch(t, ("x", Wildcard.ANY))),
+        ("not ends_with(t, 'x')", Not(TextMatch(t, (Wildcard.ANY, "x")))),
+        ("f or contains(t, 'x')", Or((Comparison("=", f, TRUE), TextMatch(t, (Wildcard.ANY, "x", Wildcard.ANY))))),
+        ("contains(t, u)", Comparison("=", Call("contains", (t, u)), TRUE)),
         ("f = false", Comparison("=", f, Constant(False))),  # noqa: FBT003
         ("f = :on", Comparison("=", f, TRUE)),
         ("n > :port", Comparison(">", n, Constant(443))),
