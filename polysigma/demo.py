@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polysigma.replay import Hit
-    from polysigma.telemetry import Event, Scenario
+    from polysigma.telemetry import AnyEvent, Scenario
     from polysigma.telemetry.traffic import AnyTraffic
 
     Bot = Beacon | Irc | Socks
@@ -100,7 +100,7 @@ def record(scenario: Scenario, path: Path, shape: str, progress: Callable[[int],
     return recorded
 
 
-def _noted(scenario: Scenario, recorded: Recorded, progress: Callable[[int], None] | None) -> Iterator[Event]:
+def _noted(scenario: Scenario, recorded: Recorded, progress: Callable[[int], None] | None) -> Iterator[AnyEvent]:
     parts = (_marked(index, item, scenario) for index, item in enumerate(scenario.traffic))
     for event, kind in merge(*parts, key=lambda marked: marked[0].time):
         recorded.events += 1
@@ -112,7 +112,7 @@ def _noted(scenario: Scenario, recorded: Recorded, progress: Callable[[int], Non
         yield event
 
 
-def _marked(index: int, item: AnyTraffic, scenario: Scenario) -> Iterator[tuple[Event, str]]:
+def _marked(index: int, item: AnyTraffic, scenario: Scenario) -> Iterator[tuple[AnyEvent, str]]:
     """The events of one part of the traffic. The others keep their places, since places seed the dice, and are mute."""
     mute = [other.model_copy(update={"hosts": []}) for other in scenario.traffic]
     mute[index] = item

@@ -359,7 +359,8 @@ class Platform(_Claim):
     time: TimeClaim
     host: HostClaim
     products: dict[str, Event] = {}
-    """What the event filter says besides where the rule's log source names this product."""
+    """What the event filter says besides where the rule's log source names this product, in categories that are claimed
+    by product."""
     fields: dict[str, FieldClaim] = {}
     """Claims that hold in every category which makes none of its own about the field."""
     derived: dict[str, DerivedColumn] = {}
@@ -418,7 +419,8 @@ class Platform(_Claim):
         if name is None:
             return None
         category = self.categories[name]
-        event = {**category.event, **self.products.get(logsource.product or "", {})}
+        told = self.products if any(source.product for source in category.logsources) else {}
+        event = {**category.event, **told.get(logsource.product or "", {})}
         fields = dict(category.fields)
         how = category.counting
         host = category.host or self.host

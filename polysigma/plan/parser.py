@@ -38,7 +38,7 @@ _TOKEN = re.compile(
     r"""
     (?P<space>\s+)
   | (?P<number>\d{1,40}(?:\.\d+)?(?:[eE][+-]?\d+)?)
-  | (?P<word>[A-Za-z_@\#][A-Za-z0-9_.@\#]*)
+  | (?P<word>[A-Za-z_@\#][A-Za-z0-9_.@\#]*(?:\[\d{1,3}\][A-Za-z0-9_.@\#]*)*)
   | (?P<parameter>:[A-Za-z_][A-Za-z0-9_]*)
   | (?P<text>'(?:[^']|'')*')
   | (?P<symbol><=|>=|!=|[=<>+\-*/(),])

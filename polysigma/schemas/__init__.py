@@ -116,12 +116,13 @@ def load(name: str) -> Schema:
         )
     data = json.loads(files(__name__).joinpath(f"{name}.json").read_text(encoding="utf-8"))
     base = load(data["extends"]) if "extends" in data else None
+    apart = frozenset(data.get("apart", ()))
     types = {column: Type(kind) for kind, columns in data["types"].items() for column in columns}
     tables: dict[str, dict[str, Type]] = {}
     for table in (*(base.tables if base else ()), *data["tables"]):
         if table in tables:
             continue
-        columns = (*data["common"], *data["tables"].get(table, ()))
+        columns = (*(() if table in apart else data["common"]), *data["tables"].get(table, ()))
         inherited = base.tables.get(table, {}) if base else {}
         tables[table] = {**inherited, **{column: types.get(column, Type.TEXT) for column in columns}}
     forms = {column: TimeForm(form) for column, form in data["time_forms"].items()}

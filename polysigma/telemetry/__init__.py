@@ -3,7 +3,15 @@
 Rows come from the vendors' schemas (`polysigma.schemas`), never from the mapping that they put to the test.
 """
 
-from polysigma.telemetry.events import DnsQuery, Event, NetworkConnection, Process, ProcessCreation
+from polysigma.telemetry.events import (
+    AnyEvent,
+    DnsQuery,
+    Event,
+    FirewallSession,
+    NetworkConnection,
+    Process,
+    ProcessCreation,
+)
 from polysigma.telemetry.generation import demo_scenario, generate
 from polysigma.telemetry.hosts import TENANT, Host, HostDirectory
 from polysigma.telemetry.rendering import RENDERERS, render, write_rows
@@ -12,9 +20,11 @@ from polysigma.telemetry.scenarios import Expectation, Scenario, json_schema, lo
 __all__ = [
     "RENDERERS",
     "TENANT",
+    "AnyEvent",
     "DnsQuery",
     "Event",
     "Expectation",
+    "FirewallSession",
     "Host",
     "HostDirectory",
     "NetworkConnection",

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from polysigma.telemetry import firewall
 from polysigma.telemetry.addresses import spelled
 from polysigma.telemetry.defender import TABLE
-from polysigma.telemetry.events import DnsQuery, NetworkConnection, ProcessCreation, base_name
+from polysigma.telemetry.events import DnsQuery, FirewallSession, NetworkConnection, ProcessCreation, base_name
 from polysigma.telemetry.sysmon import utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from polysigma.telemetry.events import Event
+    from polysigma.telemetry.events import AnyEvent, Event
 
 Row = dict[str, Any]
 
@@ -36,10 +37,17 @@ _COLUMNS = {
 _NUMBERS = frozenset({"SrcPortNumber", "DstPortNumber"})
 
 
-def normalised(events: Iterable[Event]) -> Iterator[Row]:
+def normalised(events: Iterable[AnyEvent]) -> Iterator[Row]:
     """Rows of `_Im_NetworkSession`, `_Im_Dns` and `_Im_ProcessCreate`."""
     for event in events:
         match event:
+            case FirewallSession():
+                yield {
+                    TABLE: "_Im_NetworkSession",
+                    "TimeGenerated": f"{utc_text(event.time, 'T')}Z",
+                    **firewall.asim(event),
+                }
+                continue
             case NetworkConnection():
                 row = _session(event)
             case DnsQuery():

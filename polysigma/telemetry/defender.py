@@ -15,14 +15,22 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from polysigma.telemetry import firewall
 from polysigma.telemetry.addresses import is_ipv6, is_public, spelled
-from polysigma.telemetry.events import DnsQuery, NetworkConnection, ProcessCreation, base_name
+from polysigma.telemetry.events import (
+    DnsQuery,
+    FirewallSession,
+    NetworkConnection,
+    ProcessCreation,
+    base_name,
+    sensed,
+)
 from polysigma.telemetry.sysmon import utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from polysigma.telemetry.events import Event
+    from polysigma.telemetry.events import AnyEvent, Event
     from polysigma.telemetry.hosts import Host
 
 Row = dict[str, Any]
@@ -44,13 +52,13 @@ _PLAIN_COLUMNS = {
 """Sigma field -> column, for fields that a scenario may lose on the way."""
 
 
-def hunting(events: Iterable[Event], *, aggregated: bool = True) -> Iterator[Row]:
+def hunting(events: Iterable[AnyEvent], *, aggregated: bool = True) -> Iterator[Row]:
     """Rows of Defender XDR's advanced hunting; `aggregated` says whether aggregated reporting is switched on."""
-    return _rows(events, "Timestamp", aggregated=aggregated)
+    return _rows(sensed(events), "Timestamp", aggregated=aggregated)
 
 
-def workspace(events: Iterable[Event], *, aggregated: bool = True) -> Iterator[Row]:
-    """The same rows in a Log Analytics workspace, where their time is called TimeGenerated."""
+def workspace(events: Iterable[AnyEvent], *, aggregated: bool = True) -> Iterator[Row]:
+    """The same rows in a Log Analytics workspace, where their time is called TimeGenerated; and a firewall's log."""
     return _rows(events, "TimeGenerated", aggregated=aggregated)
 
 
@@ -114,9 +122,13 @@ class _Reports:
         self.counts = {}
 
 
-def _rows(events: Iterable[Event], time_column: str, *, aggregated: bool) -> Iterator[Row]:
+def _rows(events: Iterable[AnyEvent], time_column: str, *, aggregated: bool) -> Iterator[Row]:
     recorder, reports, number = _Recorder(), _Reports(time_column), 0
     for event in events:
+        if isinstance(event, FirewallSession):
+            time = f"{utc_text(event.time, 'T')}Z"
+            yield {TABLE: "CommonSecurityLog", time_column: time, **firewall.cef(event)}
+            continue
         row, key = _recorded(event)
         _override(row, event)
         made: list[Row] = []

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from polysigma.telemetry.addresses import Spelling, is_ipv6
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from polysigma.telemetry.hosts import Host
 
 Overrides = tuple[tuple[str, str | None], ...]
@@ -177,7 +179,50 @@ class ProcessCreation:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class FirewallSession:
+    """A session that a firewall let pass or not, and reported; nothing on its two ends does."""
+
+    category: ClassVar[str] = "firewall"
+
+    time: float
+    arrival: float
+    device: str
+    """The name of the firewall."""
+    protocol: str
+    src_ip: str
+    src_port: int
+    dst_ip: str
+    dst_port: int
+    allowed: bool
+    overrides: Overrides = ()
+
+    def fields(self) -> dict[str, Any]:
+        """Sigma field -> typed value, without what was lost."""
+        return _with_overrides(
+            {
+                "Computer": self.device,
+                "UtcTime": self.time,
+                "src_ip": self.src_ip,
+                "src_port": self.src_port,
+                "dst_ip": self.dst_ip,
+                "dst_port": self.dst_port,
+                "protocol": self.protocol,
+                "action": "allowed" if self.allowed else "blocked",
+                "blocked": "false" if self.allowed else "true",
+            },
+            self.overrides,
+        )
+
+
 Event = NetworkConnection | DnsQuery | ProcessCreation
+"""What the sensor on a host sees."""
+AnyEvent = Event | FirewallSession
+
+
+def sensed(events: Iterable[AnyEvent]) -> Iterator[Event]:
+    """What sensors on hosts see of some events."""
+    return (event for event in events if not isinstance(event, FirewallSession))
 
 
 def base_name(path: str) -> str:

@@ -10,14 +10,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from polysigma.telemetry import firewall
 from polysigma.telemetry.addresses import is_ipv6, spelled
-from polysigma.telemetry.events import DnsQuery, NetworkConnection, ProcessCreation, base_name
+from polysigma.telemetry.events import (
+    DnsQuery,
+    FirewallSession,
+    NetworkConnection,
+    ProcessCreation,
+    base_name,
+    sensed,
+)
 from polysigma.telemetry.hosts import TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from polysigma.telemetry.events import Event
+    from polysigma.telemetry.events import AnyEvent, Event
 
 _DAY = 86400
 _EGRESS = "198.51.100.250"
@@ -35,15 +43,21 @@ _PLAIN_COLUMNS = {
 """Sigma field -> column, for fields that a scenario may lose on the way."""
 
 
-def replicated(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
+def replicated(events: Iterable[AnyEvent]) -> Iterator[dict[str, Any]]:
     """Rows of the Falcon Data Replicator: every value is text; no ComputerName."""
-    for _, row in _rows(events):
+    for _, row in _rows(sensed(events)):
         yield row
 
 
-def siem(events: Iterable[Event], *, computer_name: bool = True) -> Iterator[dict[str, Any]]:
-    """Rows in Next-Gen SIEM: the same with tags and metadata, and with the host's name unless it is switched off."""
+def siem(events: Iterable[AnyEvent], *, computer_name: bool = True) -> Iterator[dict[str, Any]]:
+    """Rows in Next-Gen SIEM: the same with tags and metadata, and with the host's name unless it is switched off.
+
+    A firewall's log is there by the names of CrowdStrike's parsing standard.
+    """
     for event, row in _rows(events):
+        if isinstance(event, FirewallSession):
+            yield row
+            continue
         tagged = {
             "#event_simpleName": row["event_simpleName"],
             "#repo": "base_sensor",
@@ -86,9 +100,12 @@ class _Recorder:
         return True
 
 
-def _rows(events: Iterable[Event]) -> Iterator[tuple[Event, dict[str, Any]]]:
+def _rows(events: Iterable[AnyEvent]) -> Iterator[tuple[AnyEvent, dict[str, Any]]]:
     recorder = _Recorder()
     for number, event in enumerate(events):
+        if isinstance(event, FirewallSession):
+            yield event, firewall.parsed(event)
+            continue
         if not recorder.records(event):
             continue
         if isinstance(event, NetworkConnection):

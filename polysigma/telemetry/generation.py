@@ -9,24 +9,30 @@ from operator import attrgetter
 from random import Random
 from typing import TYPE_CHECKING
 
+from polysigma.telemetry.firewall import passing
 from polysigma.telemetry.lane import Lane
 from polysigma.telemetry.scenarios import Scenario, chosen, load_scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from polysigma.telemetry.events import Event
+    from polysigma.telemetry.events import AnyEvent, Event
     from polysigma.telemetry.hosts import Host
     from polysigma.telemetry.traffic import AnyTraffic
     from polysigma.telemetry.traffic.base import Scoped
 
 
-def generate(scenario: Scenario) -> Iterator[Event]:
+def generate(scenario: Scenario) -> Iterator[AnyEvent]:
     """The events of a scenario by the endpoints' clocks, earliest first.
 
     Every kind of traffic on every host is a stream of its own dice, so that a change to one leaves the others as they
     were. Streams are merged as they are made: memory grows with their number, not with the number of events.
     """
+    events = _on_hosts(scenario)
+    return passing(events, scenario.firewall.name, scenario.firewall.blocks) if scenario.firewall else events
+
+
+def _on_hosts(scenario: Scenario) -> Iterator[Event]:
     directory = scenario.directory
     streams = []
     for index, item in enumerate(scenario.traffic):

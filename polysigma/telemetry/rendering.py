@@ -14,12 +14,12 @@ from polysigma.telemetry import asim, defender, falcon, splunk, sysmon
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from polysigma.telemetry.events import Event
+    from polysigma.telemetry.events import AnyEvent
 
     Renderer = Callable[..., Iterator[dict[str, Any]]]
 
 
-def canonical_rows(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
+def canonical_rows(events: Iterable[AnyEvent]) -> Iterator[dict[str, Any]]:
     """Rows by Sigma names with typed values, `UtcTime` in epoch seconds: what a rule is written about."""
     for event in events:
         yield {"category": event.category, **event.fields()}
@@ -42,7 +42,7 @@ RENDERERS: Mapping[str, Renderer] = {
 """How each platform, and each shape of its rows, is rendered."""
 
 
-def render(events: Iterable[Event], platform: str, **options: Any) -> Iterator[dict[str, Any]]:
+def render(events: Iterable[AnyEvent], platform: str, **options: Any) -> Iterator[dict[str, Any]]:
     """The rows that a platform would hold of the events, in their order. What it would not record is left out.
 
     `options` go to the platform's renderer (`computer_name=False` for `falcon`). Raises PolysigmaError for an unknown

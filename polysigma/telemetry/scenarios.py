@@ -13,7 +13,7 @@ from polysigma.source import Document, read_file
 from polysigma.telemetry.hosts import HostDirectory
 from polysigma.telemetry.oddities import AnyOddity  # noqa: TC001 - pydantic reads them
 from polysigma.telemetry.traffic import AnyTraffic  # noqa: TC001
-from polysigma.telemetry.values import Period, parse_address, refusal
+from polysigma.telemetry.values import Address, Period, parse_address, refusal
 from polysigma.validation import validate
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 """Where a scenario starts that does not say: a Monday, midnight."""
 
-_ADDRESS_FIELDS = ("SourceIp", "DestinationIp")
+_ADDRESS_FIELDS = ("SourceIp", "DestinationIp", "src_ip", "dst_ip")
 
 
 def _host_names(value: Any) -> Any:
@@ -110,6 +110,16 @@ class Otherwise(BaseModel):
     other_hits: bool | None = None
 
 
+class Firewall(BaseModel):
+    """A firewall that every connection passes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: HostName
+    blocks: list[Address] = []
+    """Addresses that nobody can connect to: what it reports of an attempt is that it was blocked."""
+
+
 class Scenario(BaseModel):
     """One network in one span of time."""
 
@@ -126,6 +136,8 @@ class Scenario(BaseModel):
     """Names; or a number (`10`: ws-01 to ws-10); or numbers by prefix (`{ws: 36, srv: 4}`)."""
     traffic: list[AnyTraffic] = Field(min_length=1)
     oddities: list[AnyOddity] = []
+    firewall: Firewall | None = None
+    """Where it is given, the hosts have no sensor: the firewall's sessions are all that is recorded of them."""
     hit: list[Expectation] = []
     """For each, some window's hit has all of these values. Text is compared without regard to case."""
     miss: list[Expectation] = []
@@ -200,6 +212,7 @@ def _cross_references(scenarios: list[Scenario], document: Document) -> list[Dia
             add(f"two scenarios are called {scenario.name}", "give each a name of its own", index, "name")
         seen.add(scenario.name)
         folded = {name.lower() for name in scenario.hosts}
+        reporting = {scenario.firewall.name.lower()} if scenario.firewall else set()
         hosts = f"the hosts are {', '.join(scenario.hosts[:6])}{', ...' if len(scenario.hosts) > 6 else ''}"
         if len(folded) < len(scenario.hosts):
             add("two hosts have one name (case does not tell them apart)", None, index, "hosts")
@@ -221,7 +234,7 @@ def _cross_references(scenarios: list[Scenario], document: Document) -> list[Dia
         for path, expected in expectations:
             for number, one in enumerate(expected):
                 computer = one.get("Computer")
-                if computer is not None and str(computer).lower() not in folded:
+                if computer is not None and str(computer).lower() not in {*folded, *reporting}:
                     add(f"no host is called {computer}", hosts, index, *path, number, "Computer")
         if not scenario.hit and not scenario.miss:
             add(f"{scenario.name} expects nothing", "name a tuple under `hit` or `miss`", index)

@@ -5,21 +5,21 @@ from __future__ import annotations
 from itertools import tee
 from typing import TYPE_CHECKING, Any
 
-from polysigma.telemetry import sysmon
+from polysigma.telemetry import firewall, sysmon
 from polysigma.telemetry.addresses import is_ipv6, spelled
-from polysigma.telemetry.events import DnsQuery, NetworkConnection, base_name, hashes
+from polysigma.telemetry.events import DnsQuery, FirewallSession, NetworkConnection, base_name, hashes, sensed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from polysigma.telemetry.events import Event, ProcessCreation
+    from polysigma.telemetry.events import AnyEvent, ProcessCreation
 
 SOURCE = f"XmlWinEventLog:{sysmon.CHANNEL}"
 
 
-def sysmon_addon(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
+def sysmon_addon(events: Iterable[AnyEvent]) -> Iterator[dict[str, Any]]:
     """Rows of the Splunk Add-on for Sysmon; every value is text but the time, which is when the event was logged."""
-    drawn, again = tee(events)
+    drawn, again = tee(sensed(events))
     for event, row in zip(drawn, sysmon.flat(again), strict=True):
         del row["@timestamp"]
         code = str(row.pop("EventID"))
@@ -36,12 +36,15 @@ def sysmon_addon(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
         }
 
 
-def common_model(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
+def common_model(events: Iterable[AnyEvent]) -> Iterator[dict[str, Any]]:
     """Rows under the names of the CIM, as an endpoint's add-on would give them; a host is told by its name.
 
     `datamodel` is no field of Splunk's: it names the data set that the tags put an event in, as the schema does.
     """
     for event in events:
+        if isinstance(event, FirewallSession):
+            yield {"_time": round(event.time, 3), "sourcetype": "fortigate_traffic", **firewall.common_model(event)}
+            continue
         if isinstance(event, NetworkConnection):
             row = _traffic(event)
         elif isinstance(event, DnsQuery):

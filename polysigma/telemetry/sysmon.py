@@ -16,12 +16,13 @@ from polysigma.telemetry.events import (
     base_name,
     hashes,
     query_results,
+    sensed,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from polysigma.telemetry.events import Event
+    from polysigma.telemetry.events import AnyEvent
 
 CHANNEL = "Microsoft-Windows-Sysmon/Operational"
 PROVIDER = "Microsoft-Windows-Sysmon"
@@ -31,10 +32,10 @@ LOGGING_DELAY = 1.25
 _UNSET = "-"
 
 
-def flat(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
+def flat(events: Iterable[AnyEvent]) -> Iterator[dict[str, Any]]:
     """Flat rows: the envelope and the event's data side by side. Values of the event's data are text."""
     numbers: dict[str, int] = {}
-    for event in events:
+    for event in sensed(events):
         name = event.host.name
         number = numbers[name] = numbers.get(name, 0) + 1
         if isinstance(event, NetworkConnection):
@@ -52,22 +53,22 @@ def flat(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def nxlog(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
+def nxlog(events: Iterable[AnyEvent]) -> Iterator[dict[str, Any]]:
     """Flat rows with the envelope's names as NXLog gives them (`Hostname`)."""
     return _shaped(events, "nxlog")
 
 
-def winlogbeat(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
+def winlogbeat(events: Iterable[AnyEvent]) -> Iterator[dict[str, Any]]:
     """Nested rows of Winlogbeat 7 and later: `winlog.event_data.DestinationIp`."""
     return _shaped(events, "winlogbeat")
 
 
-def winlogbeat6(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
+def winlogbeat6(events: Iterable[AnyEvent]) -> Iterator[dict[str, Any]]:
     """Nested rows of Winlogbeat 6: `event_data.DestinationIp`."""
     return _shaped(events, "winlogbeat6")
 
 
-def _shaped(events: Iterable[Event], name: str) -> Iterator[dict[str, Any]]:
+def _shaped(events: Iterable[AnyEvent], name: str) -> Iterator[dict[str, Any]]:
     shape = load("sysmon").shapes[name]
     paths: dict[str, tuple[str, ...]] = {}
     for row in flat(events):

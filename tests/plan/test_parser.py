@@ -264,3 +264,9 @@ def larger(inner):
 def test_a_tree_written_with_parentheses_is_read_back(pair):
     text, tree = pair
     assert parse_expression(text) == tree
+
+
+def test_a_column_may_be_an_element_of_a_list():
+    assert parse_expression("coalesce(event.type[0], event.type[10].name)") == Call(
+        "coalesce", (Column("event.type[0]"), Column("event.type[10].name"))
+    )

@@ -151,7 +151,8 @@ class BaseRule:
             return parsed(self.scope.time.expression)
         if name == WEIGHT_COLUMN:
             return parsed(self.scope.weight) if self.scope.weight else Constant(1)
-        if name in self.platform.derived:
+        recorded = schemas.load(self.platform.schema_name).columns(*self.scope.tables)
+        if name in self.platform.derived and name not in recorded:
             return parsed(self.platform.derived[name].expression)
         claim = self.scope.fields.get(name)
         if claim and claim.choices and name not in self.column_types:
@@ -207,7 +208,11 @@ def chosen(claim: FieldClaim, kind: Type, types: Mapping[str, Type]) -> Expressi
     """The value of a field that other columns tell."""
     assert claim.choices is not None
     branches = []
+    told: list[Event] = []
     for value, event in claim.choices.items():
+        if event in told:
+            continue  # another word for the same
+        told.append(event)
         constant = Constant(value == "true") if kind is Type.BOOLEAN else Constant(value)
         branches.append((conjunction(*event_filter(event, types)), constant))
     return Case(tuple(branches), NULL)

@@ -22,7 +22,8 @@ def load_platform(path: Path) -> Platform:
     """The claims in a YAML file.
 
     A file may say `extends: other` (a file beside it): it is then the other's claims, its columns renamed as
-    `rename` says, and what the file itself says laid over them, map by map; a value of null takes one away.
+    `rename` says, and what the file itself says laid over them, map by map; a value of null takes one away. Log sources
+    that the other refuses stay refused, unless the file claims them.
     Raises PolysigmaError with the place of what is wrong.
     """
     document = _read(path)
@@ -45,7 +46,10 @@ def _resolved(document: Document, path: Path) -> dict[str, Any]:
     if base == path:
         raise document.error("platform-file", "extends itself", "extends")
     inherited: dict[str, Any] = _renamed(_resolved(_read(base), base), names)
-    return _overlaid(inherited, own)
+    resolved = _overlaid(inherited, own)
+    claimed = [source for one in resolved.get("categories", {}).values() for source in one.get("logsources", ())]
+    refused = [one for one in inherited.get("refused_logsources", ()) if one.get("logsource") not in claimed]
+    return {**resolved, "refused_logsources": [*own.get("refused_logsources", ()), *refused]}
 
 
 def _renamed(value: Any, names: Mapping[str, str], key: str = "") -> Any:

@@ -240,7 +240,7 @@ class ItemTranslator:
         event: Event | None = None
         if _is_any(value) or (isinstance(value, SigmaExists) and value.exists):
             event = _union(list(choices.values()))
-        elif isinstance(value, SigmaBool | SigmaString):
+        elif isinstance(value, SigmaBool | SigmaNumber | SigmaString):
             event = choices.get(str(value).lower())
         if event is None:
             self._bad_value(name, value, "other columns tell the field's value", f"one of {', '.join(choices)}")

@@ -1,0 +1,195 @@
+"""A network whose hosts have no sensor: what its firewall reports of their connections, as each platform holds it.
+
+The firewall is one of Fortinet's where a platform keeps the vendor's words, by the parsers of Azure/Azure-Sentinel
+(vimNetworkSessionFortinetFortiGate.yaml: an allowed session that was closed has no DvcAction) and the field list of
+CrowdStrike's parser fortinet-fortigate. It sees packets, so an address has one spelling, whatever its end calls it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from polysigma.telemetry.events import FirewallSession, NetworkConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from polysigma.telemetry.events import Event
+
+Row = dict[str, Any]
+
+_FIELDS = {
+    "SourceIp": "src_ip",
+    "SourcePort": "src_port",
+    "DestinationIp": "dst_ip",
+    "DestinationPort": "dst_port",
+    "Protocol": "protocol",
+}
+"""What an endpoint's event loses on its way is lost here under these names."""
+_OWN = frozenset({*_FIELDS.values(), "action", "blocked"})
+_PORTS = frozenset({"src_port", "dst_port"})
+_NUMBERS = {"tcp": "6", "udp": "17"}
+
+
+def passing(events: Iterable[Event], device: str, blocks: Collection[str]) -> Iterator[FirewallSession]:
+    """The sessions that a firewall reports of the connections of hosts behind it; other events it does not see.
+
+    `blocks` are the addresses that it lets nobody connect to.
+    """
+    for event in events:
+        if not isinstance(event, NetworkConnection):
+            continue
+        here, there = (event.local_ip, event.local_port), (event.remote_ip, event.remote_port)
+        source, destination = (here, there) if event.initiated else (there, here)
+        yield FirewallSession(
+            time=event.time,
+            arrival=event.arrival,
+            device=device,
+            protocol=event.protocol,
+            src_ip=source[0],
+            src_port=source[1],
+            dst_ip=destination[0],
+            dst_port=destination[1],
+            allowed=destination[0] not in blocks,
+            overrides=tuple(_lost(event)),
+        )
+
+
+def _lost(event: NetworkConnection) -> Iterator[tuple[str, str | None]]:
+    for field, value in event.overrides:
+        name = _FIELDS.get(field, field)
+        # The host's own name in another case is nothing that the firewall writes.
+        if name in _OWN or (name == "Computer" and not value):
+            yield name, value
+
+
+def cef(session: FirewallSession) -> Row:
+    """A row of CommonSecurityLog, without its time."""
+    how = "deny" if not session.allowed else "close" if session.protocol == "tcp" else "accept"
+    row = {
+        "DeviceVendor": "Fortinet",
+        "DeviceProduct": "Fortigate",
+        "Computer": session.device,
+        "Activity": f"traffic:forward {how}",
+        "DeviceAction": how,
+        "Protocol": _NUMBERS[session.protocol],
+        "SourceIP": session.src_ip,
+        "SourcePort": session.src_port,
+        "DestinationIP": session.dst_ip,
+        "DestinationPort": session.dst_port,
+    }
+    names = {
+        "Computer": ("Computer",),
+        "src_ip": ("SourceIP",),
+        "src_port": ("SourcePort",),
+        "dst_ip": ("DestinationIP",),
+        "dst_port": ("DestinationPort",),
+        "protocol": ("Protocol",),
+        "action": ("DeviceAction", "Activity"),
+        "blocked": ("DeviceAction", "Activity"),
+    }
+    return overridden(row, session, names)
+
+
+def asim(session: FirewallSession) -> Row:
+    """A row of `_Im_NetworkSession`, without its time."""
+    row = {
+        "EventCount": 1,
+        "EventType": "NetworkSession",
+        "EventVendor": "Fortinet",
+        "EventProduct": "Fortigate",
+        "EventResult": "Success" if session.allowed else "Failure",
+        **({} if session.allowed else {"DvcAction": "Deny"}),
+        "Dvc": session.device,
+        "NetworkProtocol": session.protocol.upper(),
+        "SrcIpAddr": session.src_ip,
+        "SrcPortNumber": session.src_port,
+        "DstIpAddr": session.dst_ip,
+        "DstPortNumber": session.dst_port,
+    }
+    names = {
+        "Computer": ("Dvc",),
+        "src_ip": ("SrcIpAddr",),
+        "src_port": ("SrcPortNumber",),
+        "dst_ip": ("DstIpAddr",),
+        "dst_port": ("DstPortNumber",),
+        "protocol": ("NetworkProtocol",),
+        "action": ("EventResult", "DvcAction"),
+        "blocked": ("EventResult", "DvcAction"),
+    }
+    return overridden(row, session, names)
+
+
+def common_model(session: FirewallSession) -> Row:
+    """An event of the data set All_Traffic, without its time."""
+    row = {
+        "datamodel": "Network_Traffic.All_Traffic",
+        "tag": ["network", "communicate"],
+        "vendor_product": "Fortinet Firewall",
+        "action": "allowed" if session.allowed else "blocked",
+        "dvc": session.device,
+        "src": session.src_ip,
+        "src_ip": session.src_ip,
+        "src_port": str(session.src_port),
+        "dest": session.dst_ip,
+        "dest_ip": session.dst_ip,
+        "dest_port": str(session.dst_port),
+        "transport": session.protocol,
+    }
+    names = {
+        "Computer": ("dvc",),
+        "src_ip": ("src_ip", "src"),
+        "src_port": ("src_port",),
+        "dst_ip": ("dest_ip", "dest"),
+        "dst_port": ("dest_port",),
+        "protocol": ("transport",),
+        "action": ("action",),
+        "blocked": ("action",),
+    }
+    return overridden(row, session, names)
+
+
+def parsed(session: FirewallSession) -> Row:
+    """An event in Falcon Next-Gen SIEM, by the CrowdStrike Parsing Standard."""
+    row = {
+        "#Vendor": "fortinet",
+        "#Cps.version": "1.1.0",
+        "#event.kind": "event",
+        "#event.module": "fortigate",
+        "#event.dataset": "fortigate.traffic",
+        "#observer.type": "firewall",
+        "#repo": "3pi_fortinet_fortigate",
+        "@timestamp": round(session.time * 1000),
+        "observer.hostname": session.device,
+        "event.category[0]": "network",
+        "event.type[0]": "connection",
+        "event.type[1]": "allowed" if session.allowed else "denied",
+        "event.action": "accept" if session.allowed else "deny",
+        "network.transport": session.protocol,
+        "source.ip": session.src_ip,
+        "source.port": str(session.src_port),
+        "destination.ip": session.dst_ip,
+        "destination.port": str(session.dst_port),
+    }
+    names = {
+        "Computer": ("observer.hostname",),
+        "src_ip": ("source.ip",),
+        "src_port": ("source.port",),
+        "dst_ip": ("destination.ip",),
+        "dst_port": ("destination.port",),
+        "protocol": ("network.transport",),
+        "action": ("event.type[1]", "event.action"),
+        "blocked": ("event.type[1]", "event.action"),
+    }
+    return overridden(row, session, names)
+
+
+def overridden(row: Row, session: FirewallSession, names: dict[str, tuple[str, ...]]) -> Row:
+    """The row with what was lost of the session taken away; a number is never an empty text."""
+    for field, value in session.overrides:
+        for column in names[field]:
+            if value is None or (not value and field in _PORTS and isinstance(row.get(column), int)):
+                row.pop(column, None)
+            elif column in row:
+                row[column] = value
+    return row
