@@ -146,35 +146,43 @@ class _NotPlainError(Exception):
 def _values(text: str) -> list[Any]:
     """The values of the documents, by the shortest way. Raises for anything that is wrong, or out of the common."""
     loader = _Loader(text)
-    count = 0
-
-    def value_of(node: Any, depth: int) -> Any:
-        nonlocal count
-        count += 1
-        if depth > _MAX_DEPTH or count > _MAX_VALUES:
-            raise _NotPlainError
-        if isinstance(node, yaml.ScalarNode):
-            return node.value if node.tag == "tag:yaml.org,2002:str" else loader.construct_object(node)
-        if isinstance(node, yaml.SequenceNode):
-            return [value_of(item, depth + 1) for item in node.value]
-        pairs = {}
-        for key, item in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
-                raise _NotPlainError
-            pairs[value_of(key, depth)] = value_of(item, depth + 1)
-        if len(pairs) != len(node.value):
-            raise _NotPlainError
-        return pairs
-
     try:
         values = []
-        while loader.check_node():
-            node = loader.get_node()
-            if not (isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"):
-                values.append(value_of(node, 0))
+        while not isinstance(event := loader.get_event(), yaml.StreamEndEvent):
+            if isinstance(event, yaml.DocumentStartEvent):
+                value = _value_of(loader, loader.get_event(), 0)
+                values += [] if value is None else [value]
         return values
     finally:
         loader.dispose()
+
+
+def _value_of(loader: Any, event: Any, depth: int) -> Any:
+    """The value that begins with an event. Without the nodes between, reading takes two thirds of the time."""
+    if depth > _MAX_DEPTH or isinstance(event, yaml.AliasEvent) or event.tag is not None or event.anchor is not None:
+        raise _NotPlainError
+    if isinstance(event, yaml.ScalarEvent):
+        # Only plain text can be something else, and only by its first character.
+        if not event.implicit[0] or event.value[:1] not in loader.yaml_implicit_resolvers:
+            return event.value
+        tag = loader.resolve(yaml.ScalarNode, event.value, event.implicit)
+        if tag == "tag:yaml.org,2002:merge":
+            raise _NotPlainError
+        return loader.construct_object(yaml.ScalarNode(tag, event.value))
+    if isinstance(event, yaml.SequenceStartEvent):
+        items = []
+        while not isinstance(item := loader.get_event(), yaml.SequenceEndEvent):
+            items.append(_value_of(loader, item, depth + 1))
+        return items
+    pairs: dict[Any, Any] = {}
+    while not isinstance(key_event := loader.get_event(), yaml.MappingEndEvent):
+        if not isinstance(key_event, yaml.ScalarEvent):
+            raise _NotPlainError
+        key = _value_of(loader, key_event, depth)
+        if key in pairs:
+            raise _NotPlainError
+        pairs[key] = _value_of(loader, loader.get_event(), depth + 1)
+    return pairs
 
 
 @lru_cache(maxsize=4)
