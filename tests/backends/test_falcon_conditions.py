@@ -16,11 +16,13 @@ from sigma.backends.polysigma import LogScaleBackend
 from sigma.pipelines.polysigma import pipelines
 
 
-def compiled(condition: str = "selection", pipeline: Any = None, **detections: Any) -> Any:
+def compiled(
+    condition: str = "selection", pipeline: Any = None, category: str = "process_creation", **detections: Any
+) -> Any:
     backend = LogScaleBackend(pipeline or pipelines["falcon"]())
     rule = {
         "title": "A rule",
-        "logsource": {"category": "process_creation", "product": "windows"},
+        "logsource": {"category": category, "product": "windows"},
         "detection": {**detections, "condition": condition},
     }
     collection = SigmaCollection.from_dicts([rule])
@@ -105,3 +107,12 @@ def test_collected_errors_name_their_rules():
     backend = LogScaleBackend(pipelines["falcon"](), collect_errors=True)
     backend.convert(SigmaCollection.from_dicts(documents))
     assert [str(error)[:14] for _, error in backend.errors] == ['rule "First": ', 'rule "Second":']
+
+
+@pytest.mark.parametrize("event", ["NetworkConnectIP4", "NetworkReceiveAcceptIP4"])
+@pytest.mark.parametrize("port", [{}, {"LocalPort": "", "RemotePort": ""}])
+def test_a_derived_column_without_a_value_counts_as_missing(event, port):
+    found = compiled(category="network_connection", selection={"DestinationPort": None}).query
+    row = {"#event_simpleName": event, "event_platform": "Win", **port}
+    assert run_cql(found, [row]).rows
+    assert not run_cql(found, [{**row, "LocalPort": "1", "RemotePort": "1"}]).rows

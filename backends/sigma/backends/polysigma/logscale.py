@@ -188,10 +188,22 @@ class _Query:
         lines = []
         for name, expression in items:
             lines += self.values.assign(name, expression)
+            if self._may_be_empty(expression):
+                self.filters.raw.add(name)
             known = {**types, **self.types}
             if all(column in known for column in columns(expression)):
                 self._typed(name, infer(expression, Scope(known, {})).type, own=True)
         return lines
+
+    def _may_be_empty(self, value: Expression) -> bool:
+        """Whether a value can be an empty text, as the columns that events come with can be."""
+        match value:
+            case Column(name=name):
+                return name in self.filters.raw
+            case Case(branches=branches, otherwise=otherwise):
+                return any(self._may_be_empty(item) for item in (*(result for _, result in branches), otherwise))
+            case _:
+                return False
 
     def _typed(self, name: str, kind: Type | None, *, own: bool) -> None:
         self.types[name] = kind or Type.TEXT
