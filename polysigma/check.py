@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from polysigma.catalog import RuleFile, packaged_names, read_rules, resolve
 from polysigma.convert import Conversion, convert, pairs
-from polysigma.diagnostics import Diagnostic, Severity
+from polysigma.diagnostics import Diagnostic, PolysigmaError, Severity
 from polysigma.plan.faults import PlanError
+from polysigma.tuning import apply, as_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
     from polysigma.plan.superset import Threshold
     from polysigma.plan.types import Type
     from polysigma.source import Document
+    from polysigma.tuning import Tuning
 
 
 def check(
-    references: Iterable[str], *, progress: Callable[[str], None] | None = None
+    references: Iterable[str], *, tuning: Tuning | None = None, progress: Callable[[str], None] | None = None
 ) -> tuple[list[Diagnostic], list[RuleFile]]:
     """Every finding about the rules behind some references, in order of file and line, and the files that were read.
 
@@ -27,6 +29,9 @@ def check(
     (also against the package's own rules), references, and the query of every platform: its columns must be known to
     the platform's schema, and CQL must pass the linter. A platform that cannot say a rule is no finding. What stands
     beside a rule is checked with it: its guide, its hunts and atomic tests, and the lock on what it means.
+
+    A site's `tuning` is checked against the rules: whether it fits them, whether it leaves out too much, whether it
+    hides a hit that scenarios expect, and whether the tuned rules give valid queries.
     """
     from polysigma.guide import check_beside
 
@@ -35,10 +40,26 @@ def check(
     findings += beside
     findings += _maps(files)
     findings += _identities(files)
+    options: dict[str, Any] = {}
+    if tuning is not None:
+        files, options, said = _tuned(files, tuning)
+        findings += said
     if files:
-        findings += _queries(files, progress)
+        findings += _queries(files, options, progress)
     unique = dict.fromkeys(findings)
     return sorted(unique, key=_place), asked
+
+
+def _tuned(files: list[RuleFile], tuning: Tuning) -> tuple[list[RuleFile], dict[str, Any], list[Diagnostic]]:
+    """The rules as tuned, the options of their conversion, and what is wrong with the tuning."""
+    from polysigma.prove.tuned import felt
+
+    try:
+        tuned = apply(files, tuning)
+        _, findings = felt(files, tuning)
+    except PolysigmaError as error:
+        return files, {}, list(error.findings)
+    return tuned.files, tuned.options(), [*as_errors(tuned.findings), *findings]
 
 
 def _place(finding: Diagnostic) -> tuple[str, int, int, str]:
@@ -200,9 +221,11 @@ def _packaged_identities(files: list[RuleFile]) -> dict[tuple[str, str], str]:
 # Queries.
 
 
-def _queries(files: list[RuleFile], progress: Callable[[str], None] | None) -> list[Diagnostic]:
+def _queries(
+    files: list[RuleFile], options: Mapping[str, Any], progress: Callable[[str], None] | None
+) -> list[Diagnostic]:
     findings: list[Diagnostic] = []
-    for result in convert(files, pairs((), None), options={"accept": "blind"}, progress=progress):
+    for result in convert(files, pairs((), None), options={"accept": "blind", **options}, progress=progress):
         if isinstance(result, Diagnostic):
             findings.append(result)
         elif result.finding is None:

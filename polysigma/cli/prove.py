@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option("--assumptions", is_flag=True, help="Try the alternative of everything that is taken for granted.")
 @click.option("--every-window", is_flag=True, help="Run long scenarios on every window of the schedule; slow.")
+@click.option("--tuning", metavar="FILE", help="Values and exclusions of a site: see docs/guide/tuning.md.")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Processes; as many as there are processors, by default.")
 def command(
     rules: tuple[str, ...],
@@ -38,6 +39,7 @@ def command(
     keep: Path | None,
     assumptions: bool,  # noqa: FBT001
     every_window: bool,  # noqa: FBT001
+    tuning: str | None,
     jobs: int | None,
 ) -> None:
     """Prove that rules find the same things on every platform, by running every query.
@@ -53,6 +55,7 @@ def command(
     from polysigma.convert import pairs
     from polysigma.prove import prove
     from polysigma.prove.report import WRITERS
+    from polysigma.tuning import read_tuning
 
     wanted = pairs(platforms, target)
     files, findings = read_rules(rules or packaged_names())
@@ -66,6 +69,7 @@ def command(
             keep=keep,
             assumptions=assumptions,
             every_window=every_window,
+            tuning=read_tuning(tuning) if tuning else None,
             workers=jobs or os.cpu_count() or 1,
             progress=progress,
         )

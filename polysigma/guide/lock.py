@@ -4,8 +4,8 @@ A site that has tuned a rule must learn that the rule changed under it. The hash
 log sources, detections, correlations, parameters' values, steps, schedule; not over titles, descriptions, comments,
 layout, or the order of values in a list of alternatives.
 
-    python -m polysigma.guide rules            adds what is new
-    python -m polysigma.guide rules --again    also overwrites a version that was locked: before a release only
+    polysigma check --write-lock rules            adds what is new
+    polysigma check --write-lock --again rules    also overwrites a version that was locked: before a release only
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
+from polysigma.guide.files import packages
 from polysigma.plan.faults import PlanError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from polysigma.catalog import RuleFile
     from polysigma.guide.files import Package
 
 LOCK = "lock.json"
@@ -102,26 +104,40 @@ def check_lock(package: Package) -> list[Diagnostic]:
         return []
     if locked is None:
         message = f"version {version} is not in {LOCK}"
-        hint = f"python -m polysigma.guide {package.folder.parent}"
+        hint = f"polysigma check --write-lock {package.folder}"
         return list(package.document.error("unlocked-version", message, "version", hint=hint).findings)
     message = f"the rule means something else than when its version {version} was locked"
     hint = "give it a new version and say in `changelog` what changed, then lock it"
     return list(package.document.error("changed-meaning", message, "version", hint=hint).findings)
 
 
-def write_lock(packages: Iterable[Package], path: Path, *, again: bool = False) -> list[Diagnostic]:
+def write_locks(files: Iterable[RuleFile], *, again: bool = False) -> tuple[list[Path], list[Diagnostic]]:
+    """Locks every detection of some files that has a guide, in the lock beside its folder.
+
+    Gives back the locks, and a finding for each version that is locked otherwise, and for guides that cannot be read.
+    """
+    found, findings = packages(files)
+    beside: dict[Path, list[Package]] = {}
+    for package in found:
+        beside.setdefault(package.folder.parent / LOCK, []).append(package)
+    for path, own in beside.items():
+        findings += write_lock(own, path, again=again)
+    return list(beside), findings
+
+
+def write_lock(found: Iterable[Package], path: Path, *, again: bool = False) -> list[Diagnostic]:
     """Adds the version of each package to the lock, and returns a finding for each that is locked otherwise.
 
     With `again` such an entry is overwritten.
     """
     lock = read_lock(path) if path.is_file() else {}
     findings: list[Diagnostic] = []
-    for package in packages:
+    for package in found:
         versions = lock.setdefault(package.guide.detection, {})
-        found = meaning(value for _, value in package.documents)
-        if versions.get(package.guide.version, found) != found and not again:
+        now = meaning(value for _, value in package.documents)
+        if versions.get(package.guide.version, now) != now and not again:
             findings += check_lock(package)
             continue
-        versions[package.guide.version] = found
+        versions[package.guide.version] = now
     path.write_text(json.dumps(dict(sorted(lock.items())), indent=2) + "\n", encoding="utf-8")
     return findings

@@ -11,19 +11,24 @@ import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from multiprocessing import get_context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from polysigma.prove.judgement import pronounce
 from polysigma.prove.model import Case, Difference, Proof, Status, Verdict
 from polysigma.prove.prepare import prepare
 from polysigma.prove.trial import Outcome, Trial, perform
+from polysigma.prove.tuned import felt
+from polysigma.tuning import apply, as_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from polysigma.catalog import RuleFile
+    from polysigma.diagnostics import Diagnostic
     from polysigma.prove.prepare import Detection
+    from polysigma.telemetry import Scenario
+    from polysigma.tuning import Tuning
 
 __all__ = ["Case", "Difference", "Outcome", "Proof", "Status", "Trial", "Verdict", "perform", "prove"]
 
@@ -39,6 +44,7 @@ def prove(
     keep: Path | None = None,
     assumptions: bool = False,
     every_window: bool = False,
+    tuning: Tuning | None = None,
     workers: int = 1,
     progress: Callable[[str, float], None] | None = None,
 ) -> Proof:
@@ -46,14 +52,33 @@ def prove(
 
     `scenarios` names those to run, all where it is empty. `keep` is a folder for rows, queries and hits. `assumptions`
     tries the alternative of everything that an engine takes for granted; `every_window` leaves no window out (see
-    `polysigma.prove.trial.MOST_WINDOWS`). With more than one of `workers` trials are
-    run by processes. Raises PolysigmaError for a scenario that is not there.
+    `polysigma.prove.trial.MOST_WINDOWS`). `tuning` is a site's: the tuned rules are proven, and what it hides of what
+    scenarios expect is a finding. With more than one of `workers` trials are
+    run by processes. Raises PolysigmaError for a scenario that is not there, and for a tuning that does not fit.
     """
     begun = time.perf_counter()
     tell = progress or (lambda _what, _part: None)
+    said: list[Diagnostic] = []
+    instead: Mapping[tuple[Path, str], Scenario] = {}
+    settings: dict[str, Any] = {}
+    if tuning is not None:
+        tell("try the tuning", 0.0)
+        names = list(scenarios)
+        scenarios = names
+        instead, said = felt(files, tuning, names)
+        tuned = apply(files, tuning)
+        files, settings = tuned.files, tuned.options()
+        said = [*as_errors(tuned.findings), *said]
     detections, findings = prepare(
-        files, wanted, names=scenarios, keep=keep, progress=lambda platform: tell(f"convert for {platform}", 0.0)
+        files,
+        wanted,
+        names=scenarios,
+        keep=keep,
+        settings=settings,
+        instead=instead,
+        progress=lambda platform: tell(f"convert for {platform}", 0.0),
     )
+    findings = [*said, *findings]
     trials = {_key(trial): replace(trial, every_window=every_window) for trial in _trials(detections)}
     outcomes: dict[tuple[str, str, str], Outcome] = {}
     for trial, outcome in _performed(list(trials.values()), workers):

@@ -122,7 +122,7 @@ def _side_by_side(detection: Detection, scenario: Scenario, outcomes: Outcomes) 
         if platform not in scenario.platforms:
             if message:
                 cases[platform].differences.append(Difference("platforms", message, scenario.name))
-        elif message is None:
+        elif message is None and scenario.name not in detection.retuned:
             message = f"excuses {platform}, which finds the same as {common}: nothing is shown here"
             cases[platform].differences.append(Difference("excuse", message, scenario.name))
 
@@ -169,9 +169,9 @@ def _worth(detection: Detection, outcomes: Outcomes) -> list[Diagnostic]:
         for bench in detection.benches
         if bench.trials and bench.verdict.fidelity is not Status.BLIND
     ]
-    if not expected:
+    if not expected and not detection.retuned:
         add("no-hit", "no scenario expects a hit", "name a tuple that must hit")
-    elif judged and not any(
+    elif expected and judged and not any(
         found.fits(one)
         for scenario, one in expected
         for platform, _ in judged
@@ -180,7 +180,7 @@ def _worth(detection: Detection, outcomes: Outcomes) -> list[Diagnostic]:
         message = "its scenarios cannot fire: the oracle finds no hit that they expect"
         hint = "does the traffic go where the rule looks, and not to an address that it excludes?"
         add("cannot-fire", message, hint)
-    if not missed:
+    if not missed and not detection.retuned:
         add("no-miss", "no scenario names what must not hit", "add traffic just below a threshold, under `miss`")
     fields = {name for bench in detection.benches for trial in bench.trials[:1] for name in _names(trial.plan)}
     odd = sorted({name for one in (*(one for _, one in expected), *missed) for name in one} - fields)

@@ -52,6 +52,8 @@ class Detection:
     path: Path
     scenarios: list[Scenario]
     benches: list[Bench] = field(default_factory=list)
+    retuned: frozenset[str] = frozenset()
+    """The scenarios whose outcome a site's tuning changes: they need not show any more what they show of a platform."""
 
 
 def prepare(
@@ -60,17 +62,20 @@ def prepare(
     *,
     names: Iterable[str] = (),
     keep: Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    instead: Mapping[tuple[Path, str], Scenario] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> tuple[list[Detection], list[Diagnostic]]:
     """Every rule of the files with what is to be run for it, and what is wrong with rules and scenario files.
 
-    `names` are the scenarios to run, all of them where it is empty. Raises PolysigmaError for a scenario that no rule
-    has.
+    `names` are the scenarios to run, all of them where it is empty; `instead` are some to take in the place of others,
+    by folder and name; `settings` are more options of the conversion. Raises PolysigmaError for a scenario that no
+    rule has.
     """
     findings: list[Diagnostic] = []
     scenarios: dict[Path, list[Scenario]] = {}
     detections: dict[tuple[Path, str], Detection] = {}
-    options = {"form": "rule", "accept": "blind", "table": "events"}
+    options = {"form": "rule", "accept": "blind", "table": "events", **(settings or {})}
     parts = _parts(files)
     refused: dict[tuple[str, str], Diagnostic] = {}
     for converted in convert(files, wanted, options=options, progress=progress):
@@ -88,9 +93,11 @@ def prepare(
         if folder not in scenarios:
             scenarios[folder], faults = _scenarios(folder / SCENARIOS)
             findings += faults
+            scenarios[folder] = [(instead or {}).get((folder, one.name), one) for one in scenarios[folder]]
         chosen = [one for one in scenarios[folder] if not names or one.name in names]
         key = (result.path, result.rule)
-        detection = detections.setdefault(key, Detection(result.rule, result.path, chosen))
+        retuned = frozenset(name for place, name in instead or () if place == folder)
+        detection = detections.setdefault(key, Detection(result.rule, result.path, chosen, retuned=retuned))
         detection.benches.append(_bench(result, chosen, keep))
     known = {one.name for found in scenarios.values() for one in found}
     unknown = sorted(set(names) - known)

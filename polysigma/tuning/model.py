@@ -116,7 +116,7 @@ def read_tuning(path: str | Path, *, on: date | None = None) -> Tuning:
 
 
 def _expired(document: Document, entries: tuple[Entry, ...], day: date) -> list[Diagnostic]:
-    found = []
+    found: list[Diagnostic] = []
     for number, entry in enumerate(entries):
         for index, one in enumerate(entry.exclude):
             if one.expires < day:
@@ -129,7 +129,7 @@ def _expired(document: Document, entries: tuple[Entry, ...], day: date) -> list[
 
 def _contradictions(document: Document, entries: tuple[Entry, ...]) -> list[Diagnostic]:
     """A parameter that is set twice, and more exclusions than a query can hold."""
-    found = []
+    found: list[Diagnostic] = []
     known: dict[tuple[str, str], int] = {}
     counts: dict[str, int] = {}
     for number, entry in enumerate(entries):
