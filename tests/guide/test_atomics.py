@@ -280,3 +280,13 @@ def test_trying_a_port_every_half_minute_hits(run, tmp_path):
     (hit,) = hits(tmp_path, REGULAR.name, connections, timedelta(minutes=32))
     assert (hit["DestinationPort"], hit["TotalConnections"], hit["Hosts"]) == (4782, 65, 1)
     assert hit["SecondsPerConnection"] == pytest.approx(30, abs=0.1)
+
+
+@pytest.mark.slow
+def test_saying_hello_to_an_irc_server_hits(run, tmp_path):
+    folder = rules_root() / "irc_connection_from_workstation"
+    said, connections = run(atomic("T1071", "bash", folder), [6667])
+    assert f"said hello to {ADDRESS}:6667" in said
+    assert [one["said"].splitlines()[0] for one in connections] == ["NICK polysigma"]
+    (hit,) = hits(tmp_path, folder.name, connections)
+    assert (hit["IrcScore"], hit["Servers"], hit["InterpreterServers"], hit["PlainServers"]) == (3, 1, 1, 1)
