@@ -18,7 +18,7 @@ from polysigma import schemas
 from polysigma.engines.spl.aggregates import aggregator
 from polysigma.engines.spl.evaluate import evaluator
 from polysigma.engines.spl.parser import parse
-from polysigma.engines.spl.searching import SYSMON, predicate
+from polysigma.engines.spl.searching import POWERSHELL, SYSMON, predicate
 from polysigma.engines.spl.tree import (
     Aggregate,
     Command,
@@ -32,6 +32,7 @@ from polysigma.engines.spl.tree import (
     Sort,
     Stats,
     Table,
+    Term,
     Tstats,
     Where,
 )
@@ -41,6 +42,9 @@ Stage: TypeAlias = Callable[[list[Row]], list[Row]]
 
 _MACROS: dict[str, SearchExpression | None] = {
     "sysmon": SYSMON,
+    "powershell": POWERSHELL,
+    "wineventlog_security": Term("source", "=", "XmlWinEventLog:Security"),
+    "wineventlog_system": Term("source", "=", "XmlWinEventLog:System"),
     **{f"cim_{model}_indexes": None for model in ("Network_Traffic", "Network_Resolution", "Endpoint")},
 }
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

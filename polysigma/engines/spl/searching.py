@@ -25,6 +25,13 @@ SYSMON = SearchOr(
     )
 )
 """The macro `sysmon`, as splunk/security_content defines it (macros/sysmon.yml), but for the old source type."""
+POWERSHELL = SearchOr(
+    (
+        Term("source", "=", "XmlWinEventLog:Microsoft-Windows-PowerShell/Operational"),
+        Term("source", "=", "XmlWinEventLog:PowerShellCore/Operational"),
+    )
+)
+"""The macro `powershell` (macros/powershell.yml), but for events that are not collected as XML."""
 
 
 def predicate(node: SearchExpression, macros: Mapping[str, SearchExpression | None]) -> Predicate:

@@ -44,8 +44,16 @@ if TYPE_CHECKING:
 
 DATA_MODEL = "datamodel"
 """The column by which claims name a data set of the Common Information Model."""
-SYSMON_MACRO = "sysmon"
-"""The macro by which Splunk's own content (ESCU) names the Sysmon events of a site."""
+_PREFIX = "XmlWinEventLog:"
+MACROS = {
+    f"{_PREFIX}Microsoft-Windows-Sysmon/Operational": "sysmon",
+    "Syslog:Linux-Sysmon/Operational": "sysmon",
+    f"{_PREFIX}Microsoft-Windows-PowerShell/Operational": "powershell",
+    f"{_PREFIX}PowerShellCore/Operational": "powershell",
+    f"{_PREFIX}Security": "wineventlog_security",
+    f"{_PREFIX}System": "wineventlog_system",
+}
+"""The macros by which Splunk's own content (ESCU) names where a site keeps the events of a source."""
 ONE_CASE = frozenset({"action", "direction", "source", "Channel", "EventType"})
 """Columns with prescribed values in one case (CIM, "expected values"), or which events are found by."""
 _ANCHORS = ((86400, "d"), (3600, "h"), (60, "m"))
@@ -193,11 +201,8 @@ class _Query:
             match part:
                 case In(item=Column(name="datamodel"), choices=ListLiteral(items=(str() as table,))):
                     terms += self._data_model(table)
-                case In(item=Column(name="source"), choices=ListLiteral(items=names)) if self.index_macro == "":
-                    listed = ", ".join(escaped_text(str(name)) for name in names)
-                    terms.append(f"source={listed}" if len(names) == 1 else f"source IN ({listed})")
-                case In(item=Column(name="source")):
-                    terms.append(f"`{self.index_macro or SYSMON_MACRO}`")
+                case In(item=Column(name="source"), choices=ListLiteral(items=names)):
+                    terms.append(self._place([str(name) for name in names]))
                 case _:
                     types = self._event_types(source)
                     text = Search(types, exact=frozenset(types)).terms(part, inner=True)
@@ -205,6 +210,16 @@ class _Query:
                         raise unsupported(f"the event filter {part!r} cannot be searched for")
                     terms.append(text)
         return terms
+
+    def _place(self, sources: list[str]) -> str:
+        """Where events are: by the site's macro, by the usual one of their sources, or by the sources themselves."""
+        usual = {MACROS.get(source) for source in sources}
+        macro = self.index_macro
+        if macro is None and len(usual) == 1:
+            (macro,) = usual
+        listed = ", ".join(map(escaped_text, sources))
+        literal = f"source={listed}" if len(sources) == 1 else f"source IN ({listed})"
+        return f"`{macro}`" if macro else literal
 
     def _event_types(self, source: Source) -> dict[str, Type]:
         return {column: source.types.get(column, Type.TEXT) for part in source.event for column in columns(part)}

@@ -24,10 +24,22 @@ def load_platform(path: Path) -> Platform:
     A file may say `extends: other` (a file beside it): it is then the other's claims, its columns renamed as
     `rename` says, and what the file itself says laid over them, map by map; a value of null takes one away. Log sources
     that the other refuses stay refused, unless the file claims them.
+
+    A category may list fields that columns of the same name hold, as `as_named: {source: ..., columns: [...]}`.
     Raises PolysigmaError with the place of what is wrong.
     """
     document = _read(path)
-    return validate(Platform, replace(document, value=_resolved(document, path)), "platform-claim")
+    return validate(Platform, replace(document, value=_listed(_resolved(document, path))), "platform-claim")
+
+
+def _listed(value: dict[str, Any]) -> dict[str, Any]:
+    """The claims with what their categories list by name as claims about fields."""
+    for category in (value.get("categories") or {}).values():
+        named = category.pop("as_named", None) if isinstance(category, dict) else None
+        if named:
+            claims = {name: {"column": name, "source": named["source"]} for name in named["columns"]}
+            category["fields"] = {**claims, **(category.get("fields") or {})}
+    return value
 
 
 def _read(path: Path) -> Document:
