@@ -98,7 +98,7 @@ def _hits(done: Replay, text: str, *, whole: bool, progress: Callable[[float], N
     plan = done.plan
     if plan.window is None:
         for row in stream_sql(text, done.events.connection):
-            yield _hit(plan, row, None)
+            yield hit_of(plan, row, None)
         return
     every = schedule_of(plan)
     with Windows(text, done.events.connection, bucket=_bucket(plan, every)) as windows:
@@ -108,7 +108,7 @@ def _hits(done: Replay, text: str, *, whole: bool, progress: Callable[[float], N
         if whole:
             end = _edge_after(windows.last, every) if windows.last else None
             for row in _ordered(plan, windows.run_whole()):
-                yield _hit(plan, row, end)
+                yield hit_of(plan, row, end)
             return
         reported: dict[tuple[Any, ...], int] = {}
         for end, rows in windows.slide(every, plan.window, progress):
@@ -118,7 +118,7 @@ def _hits(done: Replay, text: str, *, whole: bool, progress: Callable[[float], N
                 if plan.quiet and key in before and end - before[key] < plan.quiet:
                     continue
                 reported[key] = end
-                yield _hit(plan, row, end)
+                yield hit_of(plan, row, end)
 
 
 def _ordered(plan: Plan, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -170,7 +170,7 @@ def key_of(plan: Plan, row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(values)
 
 
-def _hit(plan: Plan, row: dict[str, Any], end: int | None) -> Hit:
+def hit_of(plan: Plan, row: dict[str, Any], end: int | None) -> Hit:
     """A row under the rule's names. Columns that the plan does not name (a plain rule's event) keep theirs."""
     hit: Hit = {}
     if plan.outputs:

@@ -1,4 +1,4 @@
-"""The command line in this process: what a user would see, and the exit code."""
+"""What tests of several parts need: the command line in this process, and a small detection."""
 
 from __future__ import annotations
 
@@ -36,3 +36,84 @@ def polysigma(monkeypatch, capsys):
         return Outcome(code if isinstance(code, int) else int(code is not None), said.out, said.err)
 
     return run
+
+
+RULE = """\
+title: Connection to a Chat Server
+id: 11111111-1111-4111-8111-111111111111
+name: chat_connection
+logsource:
+    category: network_connection
+detection:
+    selection:
+        Initiated: 'true'
+        DestinationPort: [6666, 6667]
+    condition: selection
+---
+title: Many Connections to a Chat Server
+id: 22222222-2222-4222-8222-222222222222
+name: many_chat_connections
+correlation:
+    type: event_count
+    rules: [chat_connection]
+    group-by: [Computer, DestinationIp]
+    timespan: 6h
+    condition:
+        gte: 3
+polysigma:
+    version: 1
+    schedule:
+        every: 1h
+    parameters:
+        least:
+            value: 5
+            about: Connections from a host to one address within six hours
+            raise: Fewer alerts; slower bots are missed
+            lower: More alerts; people begin to show
+    steps:
+        - group:
+              by: [Computer, DestinationIp]
+              measures:
+                  Connections: count()
+                  Processes: collect(Image, 5)
+        - where: Connections >= :least
+        - sort: [Connections desc, Computer, DestinationIp]
+    alert:
+        title: Chat from {Computer}
+        entities:
+            host: Computer
+        quiet: 24h
+"""
+SCENARIOS = """\
+- name: five_connections
+  hosts: [ws-01]
+  span: 2h
+  traffic:
+    - {kind: exact, to: 203.0.113.10, port: 6667, hourly: [5]}
+  hit:
+    - {Computer: ws-01, DestinationIp: 203.0.113.10, Connections: 5}
+- name: four_connections
+  hosts: [ws-01]
+  span: 2h
+  traffic:
+    - {kind: exact, to: 203.0.113.20, port: 6667, hourly: [4]}
+  miss:
+    - {Computer: ws-01, DestinationIp: 203.0.113.20}
+- name: nine_connections
+  hosts: [ws-01]
+  span: 2h
+  traffic:
+    - {kind: exact, to: 203.0.113.30, port: 6666, hourly: [9]}
+  hit:
+    - {Computer: ws-01, DestinationIp: 203.0.113.30, Connections: 9}
+"""
+
+
+@pytest.fixture
+def detection(tmp_path):
+    """A small detection with scenarios, and the path of its folder."""
+    folder = tmp_path / "many_chat_connections"
+    folder.mkdir()
+    (folder / "rule.yml").write_text(RULE, encoding="utf-8")
+    (folder / "scenarios.yaml").write_text(SCENARIOS, encoding="utf-8")
+    return str(folder)

@@ -40,7 +40,7 @@ from .sql_dialects import ADDRESS_STAGES, DIALECTS
 from .sql_expressions import Expressions, name, named, nested, picked, typed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from .sql_dialects import Over
 
@@ -87,6 +87,19 @@ class _Query:
                 query = query.with_(exp.to_identifier(alias), as_=body, copy=False)
         sql: str = query.sql(self.dialect.name, pretty=True, copy=False, unsupported_level=sqlglot.ErrorLevel.RAISE)
         return sql + "\n"
+
+    def over(self, table: str, types: Mapping[str, Type]) -> str:
+        """The steps over a table, in the place of the events."""
+        self.types = dict(types)
+        self.withs = [("begun", picked([exp.Star()], table))]
+        for number, step in enumerate(self.plan.steps, 1):
+            self._step(number, step)
+        shown = columns_after(self.plan.steps, types)
+        query: exp.Query = picked([name(column) for column in shown], self.previous)
+        for alias, body in self.withs:
+            query = query.with_(exp.to_identifier(alias), as_=body, copy=False)
+        text: str = query.sql(self.dialect.name, copy=False, unsupported_level=sqlglot.ErrorLevel.RAISE)
+        return text
 
     @property
     def previous(self) -> str:
@@ -345,3 +358,13 @@ class _Query:
             elif isinstance(step, Take):
                 query = query.limit(step.count, copy=False)
         return query
+
+
+def print_steps(steps: Sequence[Step], types: Mapping[str, Type], table: str, dialect: str = "duckdb") -> str:
+    """The SQL of some steps over a table that has these columns, as the steps before left them: all that it ends with.
+
+    For whoever evaluates one plan in parts (`polysigma tune`). Sorting and limits are left out.
+    """
+    plan = Plan(name="", title="", sources=(), steps=tuple(steps), window=0)
+    made = _Query(Job(plan, (), "rule", TIME_COLUMN), SqlPrinter(dialect, None))
+    return made.over(table, types)

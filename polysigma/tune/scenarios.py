@@ -1,0 +1,149 @@
+"""A rule on its own scenarios, all of them in one table of events: each a stretch of time of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polysigma.catalog import read_rules
+from polysigma.convert import compile_rule
+from polysigma.diagnostics import Diagnostic, PolysigmaError
+from polysigma.engines.sql import TABLE
+from polysigma.plan.metadata import read_metadata
+from polysigma.replay import load_events, opened
+from polysigma.telemetry import generate, load_scenarios, render, write_rows
+from polysigma.tune.curves import fits, measure
+from polysigma.tune.sweep import Sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from polysigma.plan.metadata import ParameterModel, ParameterValue
+    from polysigma.replay import Hit
+    from polysigma.telemetry import Scenario
+    from polysigma.tune.model import Curve
+
+SCENARIOS = "scenarios.yaml"
+SHAPE, PLATFORM = "sysmon", "sysmon_json"
+"""What the events are rendered as."""
+_WEEK = timedelta(days=7)
+
+
+def parameters_of(reference: str, set_to: Mapping[str, Any] | None = None) -> dict[str, tuple[ParameterModel, Any]]:
+    """The parameters of the one rule behind a reference, each with the value that it has: the rule's, or another."""
+    files, findings = read_rules([reference])
+    if findings:
+        raise PolysigmaError(*findings)
+    maps = [value["polysigma"] for file in files for _, value in file.maps if "polysigma" in value]
+    found: dict[str, tuple[ParameterModel, ParameterValue]] = {}
+    for one in maps[:1]:
+        for name, model in read_metadata(one).parameters.items():
+            found[name] = (model, (set_to or {}).get(name, model.value))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What scenarios expect, told apart by when it happens."""
+
+    scenarios: tuple[Scenario, ...]
+    keys: frozenset[str]
+    """What identifies a hit: the numbers of an expected hit change with a parameter, the hit stays the same."""
+    window: int
+
+    @property
+    def malicious(self) -> int:
+        return sum(len(self._named(scenario)) for scenario in self.scenarios)
+
+    def found(self, hits: Iterable[Hit]) -> int:
+        by = self._by_scenario(hits)
+        return sum(
+            any(fits(hit, one) for hit in by[number])
+            for number, scenario in enumerate(self.scenarios)
+            for one in self._named(scenario)
+        )
+
+    def false(self, hits: Iterable[Hit]) -> int:
+        by = self._by_scenario(hits)
+        return sum(
+            not any(fits(hit, one) for one in self._named(scenario))
+            for number, scenario in enumerate(self.scenarios)
+            for hit in by[number]
+        )
+
+    def _named(self, scenario: Scenario) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for one in scenario.hit:
+            key = {name: value for name, value in one.items() if name in self.keys}
+            if key and key not in found:
+                found.append(key)
+        return found
+
+    def _by_scenario(self, hits: Iterable[Hit]) -> list[list[Hit]]:
+        parts: list[list[Hit]] = [[] for _ in self.scenarios]
+        for hit in hits:
+            end = datetime.fromisoformat(str(hit["window_end"])).timestamp()
+            number = next(at for at, one in enumerate(self.scenarios) if end <= one.end + self.window + 86400)
+            parts[number].append(hit)
+        return parts
+
+
+def apart(scenarios: Sequence[Scenario], window: int) -> list[Scenario]:
+    """The scenarios one after the other, so far apart that no window looks at two of them; weekdays stay."""
+    moved: list[Scenario] = []
+    start = datetime(2026, 3, 2, tzinfo=UTC)
+    for scenario in scenarios:
+        shift = -(-(start - scenario.start) // _WEEK) * _WEEK
+        one = scenario.model_copy(update={"start": scenario.start + shift})
+        moved.append(one)
+        start = datetime.fromtimestamp(one.end + 2 * window, UTC) + timedelta(days=3)
+    return moved
+
+
+@contextmanager
+def on_scenarios(reference: str) -> Iterator[tuple[Sweep, Expected, float]]:
+    """A rule ready to be tried on its scenarios: the sweep, what they expect, and how many days they last.
+
+    Raises PolysigmaError where the rule has no scenarios, or cannot be run on Sysmon's events.
+    """
+    files, findings = read_rules([reference])
+    if findings:
+        raise PolysigmaError(*findings)
+    path = files[0].path.with_name(SCENARIOS)
+    compiled = compile_rule(reference, PLATFORM, "sql", table=TABLE)
+    window = compiled.plan.window
+    if window is None:
+        message = f"{compiled.plan.name} is a rule on single events: it has no parameters"
+        raise PolysigmaError(Diagnostic("no-window", message, file=reference))
+    scenarios = apart(load_scenarios(path), window)
+    keys = frozenset(output.canonical for output in compiled.plan.outputs if output.role == "key")
+    with tempfile.TemporaryDirectory(prefix="polysigma-") as folder:
+        data = Path(folder) / "events.jsonl"
+        rows = (row for scenario in scenarios for row in render(generate(scenario), SHAPE))
+        write_rows(data, rows)
+        with (
+            opened([data], SHAPE) as inputs,
+            load_events(compiled.query, inputs) as events,
+            Sweep(compiled.plan, compiled.query, events.connection) as sweep,
+        ):
+            days = sum(scenario.span for scenario in scenarios) / 86400
+            yield sweep, Expected(tuple(scenarios), keys, window), days
+
+
+def curves_on_scenarios(
+    reference: str, *, progress: Callable[[float], None] | None = None
+) -> tuple[list[Curve], float]:
+    """The curves of a rule's parameters on its scenarios, and how many days the scenarios last in all."""
+    parameters = parameters_of(reference)
+    if not parameters:
+        return [], 0.0
+    with on_scenarios(reference) as (sweep, expected, days):
+
+        def compiling(values: Mapping[str, ParameterValue]) -> Any:
+            return compile_rule(reference, PLATFORM, "sql", values, table=TABLE)
+
+        return measure(sweep, compiling, parameters, days, expected, progress=progress), days

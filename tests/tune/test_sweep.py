@@ -1,0 +1,133 @@
+"""All windows at once give what one window after another gives."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from polysigma.convert import compile_rule
+from polysigma.diagnostics import PolysigmaError
+from polysigma.replay import load_events, opened, replay
+from polysigma.tune.sweep import Sweep
+
+START = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def events(tmp_path_factory):
+    """Three days of bots, polling programs and people, with a time that is missing, and one in the last second."""
+    dice = random.Random(7)
+    rows = []
+
+    def connect(seconds: float, host: str, address: str, port: int, image: str) -> None:
+        time = START + timedelta(seconds=seconds)
+        rows.append(
+            {
+                "Channel": "Microsoft-Windows-Sysmon/Operational",
+                "EventID": 3,
+                "Computer": host,
+                "UtcTime": f"{time:%Y-%m-%d %H:%M:%S.%f}"[:-3],
+                "Image": image,
+                "Initiated": "true",
+                "DestinationIp": address,
+                "DestinationPort": str(port),
+            }
+        )
+
+    for host, address, port, period in (
+        ("ws-01", "203.0.113.10", 6667, 1200),
+        ("ws-02", "203.0.113.10", 6667, 2400),
+        ("ws-03", "203.0.113.11", 443, 300),
+        ("ws-04", "2001:db8::11", 443, 600),
+        ("ws-05", "203.0.113.12", 123, 64),
+        ("WS-06", "203.0.113.13", 1080, 3000),
+    ):
+        for number in range(int(3 * 86400 / period)):
+            if not (host == "ws-03" and 40_000 < number * period < 130_000):
+                connect(number * period + dice.random() * 5, host, address, port, rf"C:\{host}.exe")
+    for _ in range(1500):
+        connect(
+            dice.random() * 3 * 86400, f"ws-0{dice.randint(1, 6)}", f"198.51.100.{dice.randint(1, 9)}", 443, "b.exe"
+        )
+    connect(3 * 86400 - 0.001, "ws-01", "203.0.113.10", 6667, "last.exe")
+    rows[5]["UtcTime"] = ""
+    path = tmp_path_factory.mktemp("data") / "sysmon.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def plain(hits) -> list[str]:
+    """Hits without lists, which a sweep leaves out."""
+    kept = ({name: value for name, value in hit.items() if not isinstance(value, list)} for hit in hits)
+    return sorted(json.dumps(hit, sort_keys=True) for hit in kept)
+
+
+BY = "by: [Computer, DestinationIp]\n              measures:\n                  Connections"
+
+VARIANTS = {
+    "botnet_node_beaconing": [
+        {},
+        {"min_connections": 40},
+        {"min_active_hours": 1},
+        {"min_score": 0},
+        {"watched_ports": [6667]},
+        {"busy_rate": 2, "notable_total": 10},
+    ],
+    "regular_beacon_to_rare_destination": [
+        {},
+        {"min_connections": 60},
+        {"infrastructure_ports": [53]},
+        {"max_hosts": 1},
+        {"min_span_minutes": 2, "min_evidence": 2},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    "rule", ["botnet_node_beaconing", pytest.param("regular_beacon_to_rare_destination", marks=pytest.mark.slow)]
+)
+def test_a_sweep_gives_the_hits_of_a_replay_for_every_variant(events, rule):
+    with opened([events]) as inputs:
+        made = [compile_rule(rule, "sysmon_json", "sql", values, table="events") for values in VARIANTS[rule]]
+        with load_events(made[0].query, inputs) as loaded:
+            with Sweep(made[0].plan, made[0].query, loaded.connection) as sweep:
+                swept = [plain(sweep.hits(one.plan)) for one in made]
+            replayed = [plain(replay(one.plan, one.query, loaded).hits) for one in made]
+    assert swept == replayed
+    assert len({tuple(one) for one in swept}) > 2, "the variants differ"
+
+
+@pytest.mark.parametrize(
+    ("timespan", "every", "bucket"),
+    [("6h", "1h", "30m"), ("6h", "6h", "1h"), ("90m", "1h", "10m"), ("2h", "40m", "20m"), ("2h", "45m", None)],
+)
+def test_windows_of_any_schedule_are_the_same_with_and_without_a_bucket(events, detection, timespan, every, bucket):
+    path = Path(detection) / "rule.yml"
+    text = path.read_text(encoding="utf-8").replace("timespan: 6h", f"timespan: {timespan}")
+    text = text.replace("every: 1h", f"every: {every}").replace("value: 5", "value: 1")
+    if bucket:
+        text = text.replace("    steps:\n", f"    steps:\n        - bucket:\n              Part: {bucket}\n")
+        text = text.replace(BY, BY.replace("]", ", Part]"))
+    path.write_text(text, encoding="utf-8")
+    with opened([events]) as inputs:
+        made = compile_rule(detection, "sysmon_json", "sql", table="events")
+        with load_events(made.query, inputs) as loaded:
+            with Sweep(made.plan, made.query, loaded.connection) as sweep:
+                swept = plain(sweep.hits(made.plan))
+            replayed = plain(replay(made.plan, made.query, loaded).hits)
+    assert swept == replayed
+    assert swept
+
+
+def test_a_rule_on_single_events_has_nothing_to_sweep(events, detection):
+    with opened([events]) as inputs:
+        made = compile_rule(detection, "sysmon_json", "sql", table="events")
+        with load_events(made.query, inputs) as loaded:
+            single = replace(made.plan, window=None)
+            with pytest.raises(PolysigmaError, match="no window"):
+                Sweep(single, made.query, loaded.connection)
