@@ -102,17 +102,25 @@ def _trials(detections: Iterable[Detection]) -> Iterator[Trial]:
 
 
 def _performed(trials: Sequence[Trial], workers: int) -> Iterator[tuple[Trial, Outcome]]:
-    """Every trial with its outcome, as they come; the long ones are begun first."""
-    ordered = sorted(trials, key=lambda trial: -_length(trial))
-    if workers < 2 or len(ordered) <= _FEW:
-        for trial in ordered:
-            yield trial, perform(trial)
+    """Every trial with its outcome, as they come. Those of one query go together: engines plan it once for them."""
+    by_query: dict[tuple[str, str], list[Trial]] = {}
+    for trial in trials:
+        by_query.setdefault((trial.rule, trial.platform), []).append(trial)
+    # The long ones are begun first.
+    ordered = sorted(by_query.values(), key=lambda together: -sum(map(_length, together)))
+    if workers < 2 or len(trials) <= _FEW:
+        for together in ordered:
+            yield from zip(together, map(perform, together), strict=True)
         return
     # A fork would copy the threads of DuckDB half.
     with ProcessPoolExecutor(min(workers, len(ordered)), mp_context=get_context("spawn")) as pool:
-        running = {pool.submit(perform, trial): trial for trial in ordered}
+        running = {pool.submit(_perform_all, together): together for together in ordered}
         for done in as_completed(running):
-            yield running[done], done.result()
+            yield from zip(running[done], done.result(), strict=True)
+
+
+def _perform_all(trials: Sequence[Trial]) -> list[Outcome]:
+    return [perform(trial) for trial in trials]
 
 
 def _length(trial: Trial) -> float:

@@ -21,7 +21,7 @@ from polysigma.engines.kql.validate import PARSER
 from polysigma.plan.types import Type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from duckdb import DuckDBPyConnection
 
@@ -40,19 +40,31 @@ _DUCKDB_TYPES = {
 class Database:
     """Rows of a platform's tables, on which queries are run. Close it, or use it as a context manager."""
 
-    def __init__(self, schema: str, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
+    def __init__(
+        self, schema: str, rows: Mapping[str, Iterable[Mapping[str, Any]]], *, named: Collection[str] | None = None
+    ) -> None:
         """`rows` are by table of `schema`; a table without rows is empty, and columns that a row lacks are missing.
 
-        Text that is missing is stored as empty text, as Kusto has no other. Raises PolysigmaError where duckdb-kql is
-        not installed, or not as this module knows it.
+        Text that is missing is stored as empty text, as Kusto has no other. Where the words of the queries to come are
+        `named`, only tables and columns among them are made: the fewer there are, the sooner DuckDB has planned a
+        query. Raises PolysigmaError where duckdb-kql is not installed, or not as this module knows it.
         """
-        self.schema = schemas.load(schema)
+        self.tables: dict[str, dict[str, str]] = {
+            table: {name: _DUCKDB_TYPES[kind] for name, kind in columns.items() if named is None or name in named}
+            or {"nothing": "VARCHAR"}
+            for table, columns in schemas.load(schema).tables.items()
+            if named is None or table in named
+        }
+        self.holders = {table: quoted(stored(table)) for table in self.tables}
+        """The table in DuckDB that holds the rows of each."""
         self.translator = _translator()
         self.connection: DuckDBPyConnection = duckdb().connect(config={"threads": 1})
         self.connection.execute("SET TimeZone = 'UTC'")
         _add_functions(self.connection, self.translator)
-        for table in self.schema.tables:
-            self._fill(table, list(rows.get(table, ())))
+        for table, columns in self.tables.items():
+            listed = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
+            self.connection.execute(f"CREATE TABLE {self.holders[table]} ({listed})")
+            self.fill(table, rows.get(table, ()))
         self.known = self.translator.engine.schema(self.connection)
 
     def __enter__(self) -> Self:
@@ -82,21 +94,19 @@ class Database:
         """Takes note of tables and views that were added to the database."""
         self.known = self.translator.engine.schema(self.connection)
 
-    def _fill(self, table: str, rows: list[Mapping[str, Any]]) -> None:
-        columns = self.schema.tables[table]
-        kinds = {name: _DUCKDB_TYPES[kind] for name, kind in columns.items()}
-        listed = ", ".join(f"{quoted(name)} {kind}" for name, kind in kinds.items())
-        self.connection.execute(f"CREATE TABLE {quoted(_stored(table))} ({listed})")
-        if not rows:
+    def fill(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Adds rows to a table, in their order."""
+        kinds = self.tables[table]
+        known = [{name: row.get(name) for name in kinds} for row in rows]
+        if not known:
             return
         shape = json.dumps([kinds])
-        known = [{name: row.get(name) for name in columns} for row in rows]
         made = (
             f"coalesce(r.{quoted(name)}, '')" if kind == "VARCHAR" else f"r.{quoted(name)}"
             for name, kind in kinds.items()
         )
         self.connection.execute(
-            f"INSERT INTO {quoted(_stored(table))} SELECT {', '.join(made)} FROM "  # noqa: S608 (names are quoted)
+            f"INSERT INTO {self.holders[table]} SELECT {', '.join(made)} FROM "  # noqa: S608 (names are quoted)
             f"(SELECT unnest(from_json(?, {literal(shape)})) AS r)",
             [json.dumps(known, default=str)],
         )
@@ -108,8 +118,8 @@ class Database:
             "where isnull(starttime) or TimeGenerated >= starttime | where isnull(endtime) or TimeGenerated <= endtime"
         )
         return [
-            f"function {table}{parameters} {{ {_stored(table)} | {body} }}"
-            for table in self.schema.tables
+            f"function {table}{parameters} {{ {stored(table)} | {body} }}"
+            for table in self.tables
             if table.startswith(PARSER)
         ]
 
@@ -119,7 +129,8 @@ def _by_position(text: str) -> str:
     return re.sub(rf"({PARSER}\w+)\(starttime=(.+), endtime=(.+)\)$", r"\1(\2, \3)", text, flags=re.MULTILINE)
 
 
-def _stored(table: str) -> str:
+def stored(table: str) -> str:
+    """The name of the table that holds the rows of one; those of a parser, which is a function, under another."""
     return f"Rows{table}" if table.startswith(PARSER) else table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +26,10 @@ ROW = "polysigma_row"
 PLACE = "polysigma_place"
 """The place of a row in the order of time: a column that queries hand through and do not see."""
 
-_MATCHED = "polysigma_matched"
+_WINDOW = "polysigma_window"
 
-_AGGREGATION = "\n| summarize"
-
-
-_TRANSLATED: dict[tuple[str, tuple[str, ...], str], str] = {}
-_MOST_TRANSLATED = 200
+_MOST_KEPT = 8
+"""Databases that are kept open for the next rows of the same query, and queries that each has planned."""
 
 
 class KqlRunner(Runner):
@@ -53,9 +51,7 @@ class KqlRunner(Runner):
         return [finding for finding in validate(text, schema) if finding.severity is Severity.ERROR]
 
     def store(self, data: Data, text: str) -> Store:
-        """All tables of the schema, whatever the query."""
-        del text
-        return _KqlStore(data)
+        return _KqlStore(data, _shelf(data.schema, frozenset(re.findall(r"\w+", text))))
 
     def prefixes(self, text: str) -> list[str]:
         """The pipeline up to each operator that begins a line."""
@@ -69,88 +65,94 @@ class KqlRunner(Runner):
         return value
 
 
-class _KqlStore(Store):
-    """Every row with its place in the order of time, so that a window is a stretch of places.
+class _Shelf:
+    """A database for the tables and columns that a query names: rows come and go, what was planned stays.
 
-    What a query does before its first `summarize` it does to one row after the other: that is done once for all rows.
+    Queries see the rows of a window, a stretch of places in the order of time. They are planned as they stand, without
+    DuckDB's optimizer: with it DuckDB plans a prepared query anew every time that it is run, which takes it ten times
+    as long as the few rows of a scenario do.
     """
 
-    def __init__(self, data: Data) -> None:
+    def __init__(self, schema: str, named: frozenset[str]) -> None:
+        self.database = Database(schema, {}, named=named)
+        self.connection = self.database.connection
+        self.planned: dict[str, str] = {}
+        self.connection.execute(f"CREATE TABLE {_WINDOW} AS SELECT 0::BIGINT AS first, 0::BIGINT AS beyond")
+        for table in self.database.tables:
+            name = self.database.holders[table]
+            self.connection.execute(f"ALTER TABLE {name} RENAME TO {_whole(table)}")
+            self.connection.execute(f"ALTER TABLE {_whole(table)} ADD COLUMN {PLACE} BIGINT")
+            self.database.holders[table] = _whole(table)
+            self.database.tables[table][PLACE] = "BIGINT"
+            inside = f"{PLACE} >= (SELECT first FROM {_WINDOW}) AND {PLACE} < (SELECT beyond FROM {_WINDOW})"  # noqa: S608
+            rows = f"SELECT * FROM {_whole(table)} WHERE {inside}"  # noqa: S608
+            self.connection.execute(f"CREATE VIEW {name} AS {rows}")
+        self.database.look()
+        self.connection.execute("PRAGMA disable_optimizer")
+
+    def fill(self, tables: Mapping[str, Sequence[tuple[int, Mapping[str, Any]]]]) -> None:
+        """Puts rows, each with its place, in the place of those that were there."""
+        for table in self.database.tables:
+            self.connection.execute(f"DELETE FROM {_whole(table)}")  # noqa: S608
+            self.database.fill(table, ({**row, PLACE: place} for place, row in tables.get(table, ())))
+
+    def run(self, text: str, first: int, beyond: int) -> list[dict[str, Any]]:
+        """The rows that a query gives on a stretch of places. Raises as `Database.run`."""
+        if text not in self.planned:
+            if len(self.planned) >= _MOST_KEPT:
+                for name in self.planned.values():
+                    self.connection.execute(f"DEALLOCATE {name}")
+                self.planned.clear()
+            name = f"polysigma_query_{len(self.planned)}"
+            self.connection.execute(f"PREPARE {name} AS {self.database.sql(text)}")
+            self.planned[text] = name
+        self.connection.execute(f"UPDATE {_WINDOW} SET first = {first}, beyond = {beyond}")  # noqa: S608
+        return self.database.run_sql(f"EXECUTE {self.planned[text]}")
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+_shelves: dict[tuple[str, frozenset[str]], _Shelf] = {}
+
+
+def _shelf(schema: str, named: frozenset[str]) -> _Shelf:
+    """The database for queries of these words: there may be rows in it of one store at a time only."""
+    key = (schema, named)
+    if key not in _shelves:
+        if len(_shelves) >= _MOST_KEPT:
+            _shelves.pop(next(iter(_shelves))).close()
+        _shelves[key] = _Shelf(schema, named)
+    return _shelves[key]
+
+
+class _KqlStore(Store):
+    """Every row with its place in the order of time, so that a window is a stretch of places."""
+
+    def __init__(self, data: Data, shelf: _Shelf) -> None:
         self.data = data
+        self.shelf = shelf
         untimed = [number for number, time in enumerate(data.times) if time is None]
         self.order = [*data.ordered[1], *untimed]
-        tables: dict[str, list[Mapping[str, Any]]] = {}
-        places: dict[str, list[int]] = {}
+        tables: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
         for place, number in enumerate(self.order):
             row = data.rows[number]
-            tables.setdefault(row[TABLE], []).append(row)
-            places.setdefault(row[TABLE], []).append(place)
-        self.database = Database(data.schema, tables)
-        self.connection = self.database.connection
-        made = {name for (name,) in self.connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-        self.stored = [name for name in made if name in places or name.removeprefix("Rows") in places]
-        for name in self.stored:
-            whole = _whole(name)
-            self.connection.execute(f"ALTER TABLE {quoted(name)} RENAME TO {whole}")
-            self.connection.execute(f"ALTER TABLE {whole} ADD COLUMN {PLACE} BIGINT")
-            listed = places.get(name) or places[name.removeprefix("Rows")]
-            self.connection.execute(f"UPDATE {whole} SET {PLACE} = ($1::BIGINT[])[rowid + 1]", [listed])  # noqa: S608
+            tables.setdefault(row[TABLE], []).append((place, row))
+        shelf.fill(tables)
 
     def run(self, text: str, windows: Sequence[Window | None], flip: frozenset[str] = frozenset()) -> Iterator[Result]:
         """The result on each window."""
         if flip:
             raise ValueError(f"no assumption that can be flipped: {', '.join(sorted(flip))}")
-        head, aggregation, tail = text.partition(_AGGREGATION)
-        if aggregation and len(windows) > 1 and self._matched(head):
-            shown = [(_MATCHED, f"{_MATCHED}_rows")]
-            text = _MATCHED + aggregation + tail
-        else:
-            shown = [(name, _whole(name)) for name in self.stored]
-        sql = None
         for window in windows:
-            for view, table in shown:
-                self._show(view, table, window)
-            if sql is None:
-                sql = self._translated(text)
-            yield Result([self._numbered(row) for row in self.database.run_sql(sql)])
-
-    def _matched(self, head: str) -> bool:
-        """Keeps the rows before the aggregation; False where the query is not a pipeline from one table to there."""
-        lines = [line for line in head.splitlines() if not line.startswith("//")]
-        if any(not line.startswith(("|", " ")) or line.startswith("| union") for line in lines[1:]):
-            return False
-        for name in self.stored:
-            self._show(name, _whole(name), None)
-        self.connection.execute(f"CREATE OR REPLACE TABLE {_MATCHED}_rows AS {self._translated(head)}")
-        columns = self.connection.execute(f"DESCRIBE {_MATCHED}_rows").fetchall()
-        return any(name == PLACE for name, *_ in columns)
-
-    def _translated(self, text: str) -> str:
-        """The query in SQL, translated once for all stores of a schema: the same text is run on many."""
-        key = (self.data.schema, tuple(sorted(self.stored)), text)
-        if key not in _TRANSLATED or text.startswith(_MATCHED):
-            self.database.look()
-        if key not in _TRANSLATED:
-            if len(_TRANSLATED) >= _MOST_TRANSLATED:
-                _TRANSLATED.clear()
-            _TRANSLATED[key] = self.database.sql(text)
-        return _TRANSLATED[key]
-
-    def _show(self, view: str, table: str, window: Window | None) -> None:
-        """Lets queries see the rows of a window, or all, under a name."""
-        first, end = self.data.span(window) if window else (0, len(self.order))
-        rows = f"SELECT * FROM {table} WHERE {PLACE} >= {first} AND {PLACE} < {end}"  # noqa: S608
-        self.connection.execute(f"CREATE OR REPLACE VIEW {quoted(view)} AS {rows}")
+            first, beyond = self.data.span(window) if window else (0, len(self.order))
+            yield Result([self._numbered(row) for row in self.shelf.run(text, first, beyond)])
 
     def _numbered(self, row: dict[str, Any]) -> dict[str, Any]:
         """A row with its number, where the query hands its place through."""
         place = row.pop(PLACE, None)
         return row if place is None else {**row, ROW: self.order[place]}
 
-    def close(self) -> None:
-        """Closes the database."""
-        self.connection.close()
 
-
-def _whole(name: str) -> str:
-    return quoted(f"polysigma_all_{name}")
+def _whole(table: str) -> str:
+    return quoted(f"polysigma_all_{table}")
