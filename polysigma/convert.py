@@ -229,13 +229,17 @@ def convert(
     from sigma.pipelines.polysigma import pipelines
 
     batches = _batches(files) if "set" not in (options or {}) else [files]
+    del files
     for number, (platform, target) in enumerate(wanted):
+        last = number + 1 == len(wanted)
         given = {name: value for name, value in (options or {}).items() if target == "sql" or name not in _SQL_OPTIONS}
         try:
             backend = backends[target](pipelines[platform](), collect_errors=True, **given)
-            for batch in batches:
+            for index, batch in enumerate(batches):
                 # Conversion changes rules, so every platform gets its own.
-                loaded = load(batch, again=number + 1 < len(wanted))
+                loaded = load(batch, again=not last)
+                if last:
+                    batches[index] = []  # for thousands of files to be freed as they are done with
                 if number == 0:
                     yield from loaded.findings
                 backend.errors.clear()

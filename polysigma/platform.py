@@ -156,7 +156,7 @@ class Logsource(_Claim):
 
     def covers(self, other: Logsource) -> bool:
         """Whether every part that this one names is the same in `other`; `*` stands for any name."""
-        parts = ((value, getattr(other, key)) for key, value in self.model_dump().items())
+        parts = ((self.category, other.category), (self.product, other.product), (self.service, other.service))
         return all(value is None or value == given or (value == "*" and given is not None) for value, given in parts)
 
     def claims(self, rule: Logsource) -> bool:

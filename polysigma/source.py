@@ -159,7 +159,7 @@ def _values(text: str) -> list[Any]:
 
 def _value_of(loader: Any, event: Any, depth: int) -> Any:
     """The value that begins with an event. Without the nodes between, reading takes two thirds of the time."""
-    if depth > _MAX_DEPTH or isinstance(event, yaml.AliasEvent) or event.tag is not None or event.anchor is not None:
+    if isinstance(event, yaml.AliasEvent) or event.tag is not None or event.anchor is not None:
         raise _NotPlainError
     if isinstance(event, yaml.ScalarEvent):
         # Only plain text can be something else, and only by its first character.
@@ -169,6 +169,8 @@ def _value_of(loader: Any, event: Any, depth: int) -> Any:
         if tag == "tag:yaml.org,2002:merge":
             raise _NotPlainError
         return loader.construct_object(yaml.ScalarNode(tag, event.value))
+    if depth > _MAX_DEPTH:
+        raise _NotPlainError
     if isinstance(event, yaml.SequenceStartEvent):
         items = []
         while not isinstance(item := loader.get_event(), yaml.SequenceEndEvent):

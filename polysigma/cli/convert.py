@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import click
 from polysigma.diagnostics import Diagnostic, PolysigmaError, Severity, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from polysigma.convert import Conversion
 
@@ -54,30 +55,30 @@ def command(
         for name, targets in known_platforms().items():
             click.echo(f"{name}\t{' '.join(targets)}")
         return
-    # What is read stays until the end, so the collector of garbage need not look through it again and again.
-    gc.disable()
-    try:
+    with _seldom_collected():
         files, findings = read_rules(rules or packaged_names())
-        gc.freeze()
-    finally:
-        gc.enable()
-    wanted = pairs(platforms, target)
-    if not files:
-        raise PolysigmaError(*findings)
-    given = _options(options)
-    if tuning:
-        from polysigma.tuning import apply, read_tuning
+        wanted = pairs(platforms, target)
+        gc.freeze()  # what was read is no garbage
+        if not files:
+            raise PolysigmaError(*findings)
+        given = _options(options)
+        if tuning:
+            from polysigma.tuning import apply, read_tuning
 
-        tuned = apply(files, read_tuning(tuning))
-        files, given = tuned.files, tuned.options(given)
-        findings += tuned.findings
-    done: list[Conversion] = []
-    with _progress(len(wanted)) as advance:
-        for result in convert(files, wanted, options=given, method=method, progress=advance):
-            if isinstance(result, Diagnostic):
-                findings.append(result)
-                continue
-            done.append(result)
+            tuned = apply(files, read_tuning(tuning))
+            files, given = tuned.files, tuned.options(given)
+            findings += tuned.findings
+        done: list[Conversion] = []
+        with _progress(len(wanted)) as advance:
+            results = convert(files, wanted, options=given, method=method, progress=advance)
+            del files  # they go as they are converted
+            for result in results:
+                if isinstance(result, Diagnostic):
+                    findings.append(result)
+                    continue
+                done.append(result)
+                if len(done) % _COLLECTED == 0:
+                    gc.collect()
     converted = [result for result in done if result.compiled]
     said = {result.rule for result in converted}
     for result in done:
@@ -93,6 +94,21 @@ def command(
     if findings:
         click.echo(as_text(findings), err=True)
     sys.exit(1 if any(finding.severity is Severity.ERROR for finding in findings) else 0)
+
+
+_COLLECTED = 200
+"""After how many conversions the rules that are done with are freed."""
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Leaves the collector of garbage to be called: pySigma's rules know their parents, so only it frees them, but at
+    its own turns it looks through thousands of rules again and again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _warning(finding: Diagnostic) -> Diagnostic:

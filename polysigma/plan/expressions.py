@@ -32,6 +32,9 @@ class Wildcard(Enum):
     ONE = "?"
     """Exactly one character."""
 
+    __hash__ = object.__hash__
+    """As members are compared: by identity. Enum's own is Python code, and patterns are hashed by the thousand."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
@@ -204,7 +207,7 @@ def conjunction(*items: Expression) -> Expression:
     """`items` joined by and, nested ones unfolded, duplicates and TRUE left out; TRUE if nothing is left."""
     # A rule may list thousands of values, so duplicates are found by hash.
     parts = (part for item in items for part in (item.items if isinstance(item, And) else (item,)))
-    flat = dict.fromkeys(part for part in parts if part != TRUE)
+    flat = dict.fromkeys(part for part in parts if not isinstance(part, Constant) or part != TRUE)
     if len(flat) == 1:
         return next(iter(flat))
     return And(tuple(flat)) if flat else TRUE
@@ -213,7 +216,7 @@ def conjunction(*items: Expression) -> Expression:
 def disjunction(*items: Expression) -> Expression:
     """`items` joined by or, nested ones unfolded, duplicates left out; FALSE if there are none."""
     parts = (part for item in items for part in (item.items if isinstance(item, Or) else (item,)))
-    flat = dict.fromkeys(part for part in parts if part != FALSE)
+    flat = dict.fromkeys(part for part in parts if not isinstance(part, Constant) or part != FALSE)
     if len(flat) == 1:
         return next(iter(flat))
     return Or(tuple(flat)) if flat else FALSE
@@ -228,17 +231,17 @@ def conjuncts(expression: Expression) -> tuple[Expression, ...]:
 
 def children(expression: Expression) -> tuple[Expression, ...]:
     """The expressions directly inside an expression, in order of reading."""
-    match expression:
-        case Column() | Constant() | ListLiteral() | Parameter():
-            return ()
-        case Arithmetic(left=left, right=right) | Comparison(left=left, right=right):
-            return (left, right)
+    match expression:  # what conditions consist of comes first
+        case TextMatch(item=item) | Not(item=item) | Regex(item=item) | InNetwork(item=item) | Exists(item=item):
+            return (item,)
         case And(items=items) | Or(items=items):
             return items
+        case Column() | Constant() | ListLiteral() | Parameter():
+            return ()
         case In(item=item, choices=choices):
             return (item, choices)
-        case Not(item=item) | TextMatch(item=item) | Regex(item=item) | InNetwork(item=item) | Exists(item=item):
-            return (item,)
+        case Arithmetic(left=left, right=right) | Comparison(left=left, right=right):
+            return (left, right)
         case Call(arguments=arguments):
             return arguments
         case Case(branches=branches, otherwise=otherwise):
@@ -257,11 +260,13 @@ def columns(expression: Expression) -> tuple[str, ...]:
     found: dict[str, None] = {}
     queue: list[Expression] = [expression]
     while queue:
-        node = queue.pop()
-        if isinstance(node, Column):
-            found[node.name] = None
-        else:
-            queue += children(node)[::-1]
+        match queue.pop():
+            case TextMatch(item=Column(name=name)) | Column(name=name):  # most of a condition
+                found[name] = None
+            case And(items=items) | Or(items=items):
+                queue += items[::-1]
+            case node:
+                queue += children(node)[::-1]
     return tuple(found)
 
 

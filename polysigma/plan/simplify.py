@@ -81,7 +81,10 @@ def _is(node: Expression, *, value: bool) -> bool:
 
 
 def _merge_choices(node: Expression) -> Expression:
-    return disjunction(*_merged(node.items)) if isinstance(node, Or) else node
+    if not isinstance(node, Or):
+        return node
+    merged = _merged(node.items)
+    return node if len(merged) == len(node.items) else disjunction(*merged)
 
 
 def _merge_exclusions(node: Expression) -> Expression:
@@ -159,4 +162,4 @@ def _intersect(node: Expression) -> Expression:
                 break
         else:
             merged.append(item)
-    return conjunction(*merged)
+    return node if len(merged) == len(node.items) else conjunction(*merged)

@@ -153,9 +153,7 @@ class PolysigmaBackend(TextQueryBackend):
         platform, scope = self._claims()
         types = column_types(platform, scope.tables)
 
-        def type_of(column: str) -> Any:
-            from polysigma.plan.types import Type
-
+        def type_of(column: str) -> Type:
             return types.get(column, Type.TEXT)
 
         expression = folded(expression_of(cond, type_of, platform.raw), cond, scope, event_filter(scope.event, types))

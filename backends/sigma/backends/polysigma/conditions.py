@@ -81,16 +81,16 @@ def expression_of(condition: object, type_of: Callable[[str], Type], raw: str | 
     Raises SigmaFeatureNotSupportedByBackendError for what cannot be said.
     """
     match condition:
+        case ConditionFieldEqualsValueExpression(field=field, value=value) if is_absent(field):
+            return TRUE if outcome(value) else FALSE
+        case ConditionFieldEqualsValueExpression(field=field, value=value):
+            return _test(Column(field), value, type_of)
         case ConditionAND(args=args):
             return conjunction(*(expression_of(item, type_of, raw) for item in args))
         case ConditionOR(args=args):
             return disjunction(*(expression_of(item, type_of, raw) for item in args))
         case ConditionNOT(args=args):
             return Not(expression_of(args[0], type_of, raw))
-        case ConditionFieldEqualsValueExpression(field=field, value=value) if is_absent(field):
-            return TRUE if outcome(value) else FALSE
-        case ConditionFieldEqualsValueExpression(field=field, value=value):
-            return _test(Column(field), value, type_of)
         case ConditionValueExpression(value=value):
             return _keyword(value, raw)
         case _:

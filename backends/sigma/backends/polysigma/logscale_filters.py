@@ -331,10 +331,16 @@ def _body(parts: tuple[str | Wildcard, ...]) -> str:
 
 def _finds_nothing(pattern: str) -> bool:
     """Whether a regular expression is found in an empty text, or may be."""
+    if _STARTS_WITH_TEXT.fullmatch(pattern):
+        return False
     try:
         return re.search(pattern, "") is not None
     except re.error:
         return True
+
+
+_STARTS_WITH_TEXT = re.compile(r"\^?(?:\w|\\\\)(?![*?{])[^|]*", re.DOTALL)
+"""A pattern without alternatives that begins with a character there must be; nearly all are, and need no compiling."""
 
 
 def _has_case(text: str) -> bool:

@@ -151,13 +151,18 @@ class BaseRule:
             return parsed(self.scope.time.expression)
         if name == WEIGHT_COLUMN:
             return parsed(self.scope.weight) if self.scope.weight else Constant(1)
-        recorded = schemas.load(self.platform.schema_name).columns(*self.scope.tables)
-        if name in self.platform.derived and name not in recorded:
+        if name in self.platform.derived and name not in _recorded(self.platform.schema_name, self.scope.tables):
             return parsed(self.platform.derived[name].expression)
         claim = self.scope.fields.get(name)
         if claim and claim.choices and name not in self.column_types:
             return chosen(claim, self.fields[name], self.column_types)
         return None
+
+
+@lru_cache(maxsize=512)
+def _recorded(schema: str, tables: tuple[str, ...]) -> frozenset[str]:
+    """The columns of some tables; many rules ask for those of dozens."""
+    return frozenset(schemas.load(schema).columns(*tables))
 
 
 @lru_cache(maxsize=512)

@@ -136,7 +136,8 @@ def _anchored(
 def _may_match_device(text: str) -> bool:
     """Whether text could be found in the device's part of a path, where the drive's path does not have it."""
     device = _DEVICE.lower()
-    for start in range(len(device) + 1):
+    starts = [start for start, letter in enumerate(device) if letter == text[:1]]
+    for start in (*starts, len(device)):
         fixed = device[start:]
         common = min(len(text), len(fixed))
         if text[:common] != fixed[:common]:
