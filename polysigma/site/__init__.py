@@ -1,6 +1,7 @@
 """The site: what a responder opens from an alert, made from the rules and their guides.
 
-`pages` is all of it, as Markdown and files by path; `hooks.py` hands them to MkDocs and knows nothing else.
+`make` gives all of it as HTML and files by path, knowing nothing of a generator; `hooks.py` hands them to MkDocs, which
+adds the documents and what stands around every page.
 """
 
 from __future__ import annotations
@@ -10,20 +11,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from polysigma.site.making import Site
 
-def pages(references: Iterable[str] | None = None) -> dict[str, str]:
-    """Every generated page (`*.md`) and file of the site: path to text.
+
+def pages(references: Iterable[str] | None = None, workers: int | None = None) -> Site:
+    """Every generated page and file of the site.
 
     `references` are files, folders or names of detections, by default all packaged ones. Raises PolysigmaError where a
     rule or guide cannot be read.
     """
-    from polysigma.site.detection import detection_pages
-    from polysigma.site.index import index_pages
-    from polysigma.site.model import read
+    from polysigma.site.lists import add_lists
+    from polysigma.site.making import make
 
-    detections = read(references)
-    known = {one.name: one.folder for one in detections}
-    found = index_pages(detections)
-    for one in detections:
-        found |= detection_pages(one, known)
-    return found
+    site = make(references, workers)
+    add_lists(site)
+    return site

@@ -1,12 +1,19 @@
-"""The pages of one detection: one for all platforms, and one for each that is complete on its own."""
+"""The pages of one detection: one for all platforms, one for each that is complete on its own, and what is common.
+
+A platform that refuses a rule has no page: no alert comes from a query that is not there, and the reason stands in the
+platform's tab. What does not fit a page (see `fitting`) stands on one that all of the detection's pages link to.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polysigma.site import queries, sections
-from polysigma.site.markup import code, codes, joined, link, page, section, table, text
-from polysigma.site.model import LANGUAGE_NAMES, slug
+from polysigma.attack import technique
+from polysigma.site import origin, queries, sections, testing
+from polysigma.site.fitting import fitted, part
+from polysigma.site.markup import Page, joined, link, paragraph, text
+from polysigma.site.model import slug
+from polysigma.site.sections import View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,87 +21,99 @@ if TYPE_CHECKING:
     from polysigma.site.model import Detection, OnPlatform
 
 
-def detection_pages(detection: Detection, known: Mapping[str, str]) -> dict[str, str]:
-    """Every page and file of a detection, by its path in the site."""
+def detection_pages(detection: Detection, known: Mapping[str, str]) -> tuple[dict[str, Page], dict[str, str | bytes]]:
+    """Every page and every file of a detection, by path in the site. `known` gives the folder of each detection."""
     files = queries.downloads(detection)
-    found = {f"{detection.folder}/index.md": _all(detection, known, files)}
+    found = {f"{detection.folder}/index.html": _overview(detection, known, files)}
     for one in detection.on:
-        found[f"{detection.folder}/{slug(one.platform)}.md"] = _one(detection, one, known, files)
-    return found | files
+        if one.compiled:
+            found[f"{detection.folder}/{slug(one.platform)}/index.html"] = _runbook(detection, one, known, files)
+    if detection.guide:
+        found[f"{detection.folder}/tests/index.html"] = _tests(detection)
+        found[f"{detection.folder}/tuning/index.html"] = _tuning(detection, files)
+    return found, files
 
 
-def _all(detection: Detection, known: Mapping[str, str], files: Mapping[str, str]) -> str:
-    return page(
+def _overview(detection: Detection, known: Mapping[str, str], files: Mapping[str, str | bytes]) -> Page:
+    view = View(detection)
+    parts = [
+        part(sections.triage(view)),
+        part(
+            queries.platforms(view, queries=True, everything=True),
+            queries.platforms(view, queries=False, everything=True),
+            queries.platforms(view, queries=False, everything=False),
+            rank=9,
+        ),
+        part(sections.why(view)),
+        part(queries.false_positives(view, files), queries.false_positives_in_short(view), rank=8),
+        part(sections.blind_spots(view)),
+        part(sections.response(view)),
+        part(sections.parameters(view), sections.parameters_in_short(view), rank=7),
+        part(sections.how_it_works(view)),
+        part(testing.hunts_in_short(view)),
+        part(testing.atomic_tests_in_short(view)),
+        part(sections.related(view, known)),
+        part(origin.provenance(view)),
+        part(origin.changelog(view)),
+        part(queries.download_links(view, files)),
+    ]
+    return Page(
         detection.title,
         _description(detection),
-        sections.verdict_first(detection),
-        _platforms(detection),
-        sections.triage(detection),
-        queries.queries(detection),
-        queries.fields(detection),
-        queries.coverages(detection),
-        sections.how_it_works(detection),
-        sections.parameters(detection),
-        queries.false_positives(detection, files),
-        sections.blind_spots(detection),
-        sections.response(detection),
-        queries.hunts(detection),
-        queries.atomic_tests(detection),
-        sections.related(detection, known),
-        queries.provenance(detection),
-        queries.download_links(detection, files),
+        fitted(sections.verdict_first(view), parts),
+        words=words(detection),
+        kind="detection",
     )
 
 
-def _one(detection: Detection, on: OnPlatform, known: Mapping[str, str], files: Mapping[str, str]) -> str:
-    return page(
+def words(detection: Detection) -> str:
+    """What a search finds a detection by, besides its title."""
+    techniques = (technique(name) for name in detection.techniques)
+    named = (f"{one.id} {one.full_name}" for one in techniques if one)
+    return " ".join([detection.name, *named, *detection.data_sources])
+
+
+def _runbook(detection: Detection, on: OnPlatform, known: Mapping[str, str], files: Mapping[str, str | bytes]) -> Page:
+    view = View(detection, on, inside=True)
+    parts = [
+        part(sections.triage(view)),
+        part(sections.response(view)),
+        part(*queries.query_of_the_page(view), rank=1),
+        part(sections.why(view)),
+        part(queries.false_positives(view, files), queries.false_positives_in_short(view), rank=7),
+        part(sections.blind_spots(view)),
+        part(queries.coverage_of_the_page(view)),
+        part(queries.fields_of_the_page(view)),
+        part(sections.parameters(view), sections.parameters_in_short(view), rank=8),
+        part(sections.how_it_works(view)),
+        part(testing.hunts(view), testing.hunts_in_short(view), rank=9),
+        part(testing.atomic_tests_in_short(view)),
+        part(sections.related(view, known)),
+        part(origin.provenance(view), origin.provenance_in_short(view), rank=6) if detection.guide else part(""),
+        part(queries.download_links(view, files)),
+    ]
+    return Page(
         f"{detection.title} on {on.title}",
-        f"{on.title}: {_description(detection)}",
-        f"{link('All platforms', 'index.md')} · {code(on.platform)} · {LANGUAGE_NAMES[on.target]}",
-        sections.verdict_first(detection, on),
-        sections.triage(detection, on),
-        section("Query", "query", queries.query(on)),
-        section("Fields and tables", "fields", sections.tables_read(detection, on), sections.hit_fields(on)),
-        section(
-            "Coverage: does no hit mean anything?",
-            "coverage",
-            queries.coverage(detection, on),
-            sections.needs(detection, on),
-        ),
-        sections.how_it_works(detection),
-        sections.parameters(detection),
-        queries.false_positives(detection, files),
-        sections.blind_spots(detection),
-        sections.response(detection),
-        queries.hunts(detection, on),
-        queries.atomic_tests(detection, on),
-        sections.related(detection, known),
-        queries.provenance(detection),
-        queries.download_links(detection, files, on),
-        searched=False,
+        "",
+        fitted(sections.verdict_first(view), parts),
     )
+
+
+def _tests(detection: Detection) -> Page:
+    view = View(detection, inside=True)
+    body = fitted(_of(detection), [part(testing.atomic_tests(view)), part(testing.hunts(view))])
+    return Page(f"Tests and hunts: {detection.title}", f"How to try {detection.title}, and what to hunt for.", body)
+
+
+def _tuning(detection: Detection, files: Mapping[str, str | bytes]) -> Page:
+    view = View(detection, inside=True)
+    body = fitted(_of(detection), [part(sections.parameters(view)), part(queries.false_positives(view, files))])
+    return Page(f"Tuning: {detection.title}", f"Parameters and exclusions of {detection.title}.", body)
+
+
+def _of(detection: Detection) -> str:
+    return paragraph("Of the detection", joined(link(text(detection.title), "../")) + ".")
 
 
 def _description(detection: Detection) -> str:
     return detection.guide.meaning if detection.guide else str(detection.rule.get("description") or detection.title)
-
-
-def _platforms(detection: Detection) -> str:
-    rows = [
-        (
-            link(text(one.title), f"{slug(one.platform)}.md"),
-            code(one.platform),
-            LANGUAGE_NAMES[one.target],
-            one.fidelity.value,
-        )
-        for one in detection.on
-    ]
-    techniques = f"ATT&amp;CK: {codes(detection.techniques)}." if detection.techniques else ""
-    return joined(
-        section(
-            "On your platform",
-            "platforms",
-            table(("Page for one platform", "Id", "Language", "Fidelity"), rows),
-            techniques,
-        )
-    )

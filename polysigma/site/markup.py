@@ -1,7 +1,7 @@
-"""Markdown that says what it was given and nothing else: text of rules cannot become markup, links or script.
+"""HTML that says what it was given and nothing else: text of rules cannot become markup, links or script.
 
-Every mark that Markdown, its extensions or HTML could read is written as a character reference. Pages are made for the
-generator, not to be read as Markdown, so that costs nobody anything.
+Whatever comes from a rule, a guide or a scenario goes through `text` (or `attribute`, `code`, `block`), which leaves no
+mark of HTML in it. Every other function takes HTML and puts it together.
 """
 
 from __future__ import annotations
@@ -10,28 +10,42 @@ import html
 import json
 import re
 import unicodedata
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from polysigma.site.colours import coloured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_HARMLESS = frozenset(" ,;()/'")
-_ORDERED = re.compile(r"^(\d+)\.")
-_BACKTICKS = re.compile(r"`+")
+LIMIT = 60_000
+"""The most bytes of HTML that a page has, with what stands around it on every page."""
+
+_HIDDEN = re.compile(r"[^\S ]|[^ -~]")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the site without what stands around it on every page: head, navigation, foot."""
+
+    title: str
+    description: str
+    body: str
+    words: str = ""
+    """What a search finds it by, besides its title; empty for a page that only repeats another."""
+    kind: str = "page"
+    """What the search calls it."""
 
 
 def text(value: object) -> str:
-    """A text as one line of Markdown that shows exactly it, with its blanks put together."""
-    return _ORDERED.sub(r"\1&#46;", "".join(_inert(character) for character in " ".join(str(value).split())))
+    """A text as HTML that shows exactly it, with its blanks put together."""
+    return _HIDDEN.sub(_visible, html.escape(" ".join(str(value).split())))
 
 
-def _inert(character: str) -> str:
-    if character.isalnum() or character in _HARMLESS or character == ".":
-        return character
-    if unicodedata.category(character).startswith("C"):
-        # Marks that reverse the direction, and controls, would make a page show other than what stands in the rule.
-        return f"(U&#43;{ord(character):04X})"
-    return f"&#{ord(character)};" if ord(character) < 128 else character
+def _visible(match: re.Match[str]) -> str:
+    """Marks that reverse the direction, and controls, would make a page show other than what stands in the rule."""
+    character = match[0]
+    return f"(U+{ord(character):04X})" if unicodedata.category(character).startswith("C") else character
 
 
 def code(value: object) -> str:
@@ -44,76 +58,106 @@ def codes(values: Iterable[object]) -> str:
 
 
 def link(words: str, target: str) -> str:
-    """A link inside the site, which the generator follows; `words` is Markdown already."""
-    return f"[{words}]({target})"
+    """A link inside the site; `words` is HTML already."""
+    return f'<a href="{html.escape(target)}">{words}</a>'
 
 
 def outside(words: object, address: str) -> str:
     """A link to another site; only an address of the web becomes one."""
     if not address.startswith(("https://", "http://")):
         return text(address if words == address else f"{words} ({address})")
-    # As a character reference the address is not taken for a link of the site, nor for Markdown.
-    return f'<a href="{text(address)}" rel="noopener noreferrer">{text(words)}</a>'
+    return f'<a href="{text(address)}" rel="noopener noreferrer external">{text(words)}</a>'
 
 
-def block(content: str, language: str, label: str = "") -> str:
-    """A block of code, to be copied. `content` stands in it unchanged; where that cannot be, a sentence says so."""
+def block(content: str, language: str, label: str = "", mark: str = "", *, plain: bool = False) -> str:
+    """A block of code, to be copied. `content` stands in it unchanged; where that cannot be, a sentence says so.
+
+    `mark` is the block's id; one that is `plain` has no colours, which take as much room as the text.
+    """
     if any(unicodedata.category(character) == "Cc" and character not in "\n\t" for character in content):
-        return "*This text holds control characters that a page cannot show; take it from the downloads.*"
-    longest = max((len(run) for run in _BACKTICKS.findall(content)), default=0)
-    fence = "`" * max(3, longest + 1)
-    title = f' title="{text(label)}"' if label else ""
-    return f"{fence} {{ .{language} .copy{title} }}\n{content.rstrip(chr(10))}\n{fence}"
+        return "<p><em>This text holds control characters that a page cannot show; take it from the downloads.</em></p>"
+    title = f"<p class=label>{text(label)}</p>" if label else ""
+    identity = f' id="{mark}"' if mark else ""
+    content = content.rstrip("\n")
+    shown = html.escape(content, quote=False) if plain else coloured(content, language)
+    return f"{title}<pre{identity} data-language={language}><code>{shown}</code></pre>"
 
 
-def tabs(items: Iterable[tuple[str, str]]) -> str:
-    """Tabs of label and Markdown. Those of one label are switched together all over the page."""
-    return "\n\n".join(f'=== "{text(label)}"\n\n{indented(content)}' for label, content in items)
+def paragraph(*pieces: str) -> str:
+    """Pieces of a line as one paragraph; nothing where there are none."""
+    line = " ".join(piece for piece in pieces if piece)
+    return f"<p>{line}</p>" if line else ""
 
 
-def indented(content: str) -> str:
-    return "\n".join(f"    {line}" for line in content.split("\n"))
+def said(words: str, what: str) -> str:
+    """A paragraph that begins with what it is about."""
+    return f"<p><strong>{words}</strong> {what}</p>" if what else ""
+
+
+def tabs(group: str, items: Iterable[tuple[str, str, str]]) -> str:
+    """Parts of which one is shown at a time: key, label, HTML of each. Those of one key are switched together.
+
+    Without script, and in print, they stand below each other with their labels as headings.
+    """
+    parts = [
+        f'<section data-tab="{key}" id="{group}-{key}"><h3>{label}</h3>\n{content}\n</section>'
+        for key, label, content in items
+    ]
+    return f'<div class=tabs data-group="{group}">\n{joined(*parts)}\n</div>' if parts else ""
 
 
 def bullets(items: Iterable[str]) -> str:
-    return "\n".join(f"* {item}" for item in items)
+    found = "".join(f"<li>{item}\n" for item in items if item)
+    return f"<ul>\n{found}</ul>" if found else ""
 
 
 def numbered(items: Iterable[str]) -> str:
-    return "\n".join(f"{number}. {item}" for number, item in enumerate(items, 1))
+    found = "".join(f"<li>{item}\n" for item in items if item)
+    return f"<ol>\n{found}</ol>" if found else ""
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table with its header; every cell is Markdown already."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
+    """A table with its header, or nothing where it has no rows; every cell is HTML already."""
+    lines = "".join("<tr>" + "".join(f"<td>{cell}" for cell in row) + "\n" for row in rows)
+    if not lines:
+        return ""
+    heads = "".join(f"<th scope=col>{cell}" for cell in head)
+    title = f"<caption>{caption}</caption>" if caption else ""
+    return f"<div class=wide tabindex=0><table>{title}<thead><tr>{heads}<tbody>\n{lines}</table></div>"
+
+
+def details(summary: str, *parts: str) -> str:
+    """A part that is folded away until it is asked for."""
+    body = joined(*parts)
+    return f"<details><summary>{summary}</summary>\n{body}\n</details>" if body else ""
 
 
 def joined(*parts: str) -> str:
-    """Blocks below each other, empty ones left out."""
-    return "\n\n".join(part for part in parts if part)
+    """Parts below each other, empty ones left out."""
+    return "\n".join(part for part in parts if part)
+
+
+def heading(level: int, words: str, anchor: str) -> str:
+    return f'<h{level} id="{anchor}">{words}</h{level}>'
 
 
 def section(title: str, anchor: str, *parts: str) -> str:
     """A part of a page under its heading, or nothing where nothing is to be said."""
     body = joined(*parts)
-    return f"## {title} {{ #{anchor} }}\n\n{body}" if body else ""
+    return f'<section id="{anchor}">\n<h2>{title}</h2>\n{body}\n</section>' if body else ""
 
 
-def page(title: str, description: str, *parts: str, searched: bool = True) -> str:
-    """A page with its head. The theme prints title and description as they are, so they are escaped here.
-
-    `searched` is false for a page that only repeats another: a search finds each thing once.
-    """
-    head: dict[str, Any] = {"title": _head(title), "description": _head(description)}
-    if not searched:
-        head["search"] = {"exclude": True}
-    lines = "\n".join(f"{key}: {json.dumps(value, ensure_ascii=True)}" for key, value in head.items())
-    return f"---\n{lines}\n---\n\n# {text(title)}\n\n{joined(*parts)}\n"
+_SHORT = 6_000
+"""A page of fewer letters needs no contents."""
+_SECTION = re.compile(r'<section id="([\w-]+)">\n<h2>(.*?)</h2>')
 
 
-def _head(value: str) -> str:
-    return html.escape(" ".join(value.split())[:300].strip())
+def contents(body: str) -> str:
+    """Links to the sections of a page."""
+    found = _SECTION.findall(body)
+    lines = "".join(f'<li><a href="#{anchor}">{title}</a>\n' for anchor, title in found)
+    worth = len(found) > 2 and len(body) > _SHORT
+    return f'<nav class=toc aria-label="On this page"><ul>\n{lines}</ul></nav>' if worth else ""
 
 
 def literal(value: Any) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from polysigma.catalog import packaged_names, read_rules, rules_root
+from polysigma.catalog import read_rules, rules_root
 from polysigma.convert import SUFFIXES, Conversion, convert, pairs
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.guide import packages
@@ -15,7 +15,7 @@ from polysigma.plan.metadata import Metadata, read_metadata
 from polysigma.platform import FidelityLevel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from polysigma.catalog import RuleFile
@@ -110,6 +110,20 @@ class Detection:
         found = [str(tag).removeprefix("attack.").upper() for tag in tags if str(tag).startswith("attack.t")]
         return tuple(name for name in found if name[1:2].isdigit())
 
+    @property
+    def data_sources(self) -> tuple[str, ...]:
+        """The log sources of the events that it looks at, as `network_connection` or `windows security`."""
+        named = [value["logsource"] for _, value in self.file.maps if isinstance(value.get("logsource"), dict)]
+        own = self.rule.get("logsource")
+        return tuple(sorted({_source(one) for one in ([own] if isinstance(own, dict) else named)}))
+
+
+def _source(logsource: Mapping[str, Any]) -> str:
+    """A category says what is recorded; where there is none, the product and its service do."""
+    parts = [logsource.get("category")] if logsource.get("category") else []
+    parts = parts or [logsource.get("product"), logsource.get("service")]
+    return " ".join(str(part) for part in parts if part)
+
 
 def slug(name: str) -> str:
     """A name as a part of an address."""
@@ -124,14 +138,12 @@ def shown_path(path: Path) -> str:
     return path.as_posix()
 
 
-def read(references: Iterable[str] | None = None) -> list[Detection]:
-    """The detections behind some references (all packaged ones without any), by name.
+def read(files: list[RuleFile]) -> list[Detection]:
+    """The detections of some files, by name.
 
     Raises PolysigmaError with every finding where a rule or a guide cannot be read: half a page is no runbook.
     """
-    files, findings = read_rules(list(references) if references is not None else packaged_names())
-    found, more = packages(files)
-    findings += more
+    found, findings = packages(files)
     done: dict[str, list[Conversion]] = {}
     for result in convert(files, pairs((), None), options={"accept": "blind"}):
         if isinstance(result, Diagnostic):
@@ -142,18 +154,7 @@ def read(references: Iterable[str] | None = None) -> list[Detection]:
         raise PolysigmaError(*findings)
     guides = {package.guide.detection: package for package in found}
     by_path = {file.path: file for file in files}
-    detections = [_detection(name, results, by_path, guides.get(name)) for name, results in sorted(done.items())]
-    _distinct(detections)
-    return detections
-
-
-def _distinct(detections: list[Detection]) -> None:
-    seen: dict[str, str] = {}
-    for detection in detections:
-        other = seen.setdefault(detection.folder, detection.name)
-        if other != detection.name:
-            message = f"the detections {other!r} and {detection.name!r} would share a page"
-            raise PolysigmaError(Diagnostic("same-name", message, file=str(detection.file.path)))
+    return [_detection(name, results, by_path, guides.get(name)) for name, results in sorted(done.items())]
 
 
 def _detection(

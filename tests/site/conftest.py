@@ -1,16 +1,12 @@
 from __future__ import annotations
 
+import html
 import re
 from html.parser import HTMLParser
 
 import pytest
 
 from polysigma.site import pages
-
-FENCE = re.compile(
-    r"^(?P<indent> *)(?P<ticks>`{3,}) \{ \.(?P<language>\w+)[^\n]*\n(?P<body>.*?)\n(?P=indent)(?P=ticks)$",
-    re.MULTILINE | re.DOTALL,
-)
 
 
 @pytest.fixture(scope="session")
@@ -23,13 +19,16 @@ def site():
 def blocks():
     """The blocks of code of a page, in order: language and text."""
 
-    def found(markdown):
+    def found(page):
         return [
-            (match["language"], re.sub(f"^{match['indent']}", "", match["body"], flags=re.MULTILINE))
-            for match in FENCE.finditer(markdown)
+            (match["language"], html.unescape(re.sub(r"<[^>]*>", "", match["code"])))
+            for match in BLOCK.finditer(page.body)
         ]
 
     return found
+
+
+BLOCK = re.compile(r"<pre[^>]*data-language=(?P<language>\w+)><code>(?P<code>.*?)</code></pre>", re.DOTALL)
 
 
 class Page(HTMLParser):
