@@ -144,6 +144,8 @@ class PolysigmaBackend(TextQueryBackend):
 
     def convert_condition(self, cond: Any, state: ConversionState) -> Any:
         """The condition as an expression, kept in the state for correlations; text is made when it is finished."""
+        from polysigma.plan.types import Type
+
         from .absent import folded, losses
         from .conditions import expression_of
         from .sources import column_types, event_filter
