@@ -290,3 +290,17 @@ def test_saying_hello_to_an_irc_server_hits(run, tmp_path):
     assert [one["said"].splitlines()[0] for one in connections] == ["NICK polysigma"]
     (hit,) = hits(tmp_path, folder.name, connections)
     assert (hit["IrcScore"], hit["Servers"], hit["InterpreterServers"], hit["PlainServers"]) == (3, 1, 1, 1)
+
+
+@pytest.mark.slow
+def test_rushing_an_address_and_trying_its_ports_are_bursts(run, tmp_path):
+    folder = rules_root() / "connection_burst_ddos"
+    said, connections = run(atomic("T1498.001", "bash", folder), [8080], pause="0.01")
+    assert f"210 of 210 connections to {ADDRESS}:8080" in said
+    found = hits(tmp_path, folder.name, connections, timedelta(seconds=42))
+    seen = {(hit["BurstScore"], hit["Connections"], hit["UniquePorts"], hit["ScanIndicator"]) for hit in found}
+    assert seen == {(2, 210, 1, False)}
+    said, connections = run(atomic("T1046", "bash", folder), range(8000, 8040), pause="0.01")
+    assert "120 tries of 40 ports" in said
+    found = hits(tmp_path, folder.name, connections[210:], timedelta(seconds=60))
+    assert {(hit["BurstScore"], hit["UniquePorts"], hit["ScanIndicator"]) for hit in found} == {(3, 40, True)}
