@@ -85,6 +85,7 @@ def test_a_placeholder_takes_its_values_from_a_pipeline():
     [
         ({"CommandLine|re": "(?<=a)b"}, "lookbehind"),
         ({"CommandLine|hour": 3}, "CommandLine: parts of a time"),
+        ({"ProcessId|hour|gte": 3}, "RawProcessId: parts of a time"),
         ({"Image|re": "a"}, "of Image"),
     ],
 )

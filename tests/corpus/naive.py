@@ -11,7 +11,13 @@ import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
-from sigma.conditions import ConditionAND, ConditionFieldEqualsValueExpression, ConditionNOT, ConditionOR
+from sigma.conditions import (
+    ConditionAND,
+    ConditionFieldEqualsValueExpression,
+    ConditionNOT,
+    ConditionOR,
+    ConditionValueExpression,
+)
 from sigma.types import (
     CompareOperators,
     SigmaBool,
@@ -65,8 +71,21 @@ def holds(condition: Any, event: Event) -> bool:
             return not holds(args[0], event)
         case ConditionFieldEqualsValueExpression(field=field, value=value):
             return meets(event.get(field), value, event)
+        case ConditionValueExpression(value=value):
+            return any(meets(text, _anywhere(value), event) for text in event.values())
         case _:
             raise NotImplementedError(type(condition).__name__)
+
+
+def _anywhere(value: Any) -> Any:
+    """A keyword as a test of a field, which may hold more."""
+    if isinstance(value, SigmaNumber):
+        value = SigmaString(str(value.number))
+    if not isinstance(value, SigmaString):
+        return value
+    found = SigmaString()
+    found.s = (SpecialChars.WILDCARD_MULTI, *value.s, SpecialChars.WILDCARD_MULTI)
+    return found
 
 
 def meets(text: str | None, value: Any, event: Event) -> bool:
@@ -82,10 +101,12 @@ def meets(text: str | None, value: Any, event: Event) -> bool:
     match value:
         case SigmaExists():
             return True
+        case SigmaString() if not isinstance(value, SigmaCasedString) and not value.contains_special():
+            return _same(text, "".join(part for part in value.s if isinstance(part, str)))
         case SigmaString():
             return pattern(value).fullmatch(text) is not None
         case SigmaNumber(number=number):
-            return text == str(number)
+            return _same(text, str(number))
         case SigmaBool(boolean=boolean):
             return text.lower() == str(boolean).lower()
         case SigmaRegularExpression(regexp=regexp, flags=flags):
@@ -93,11 +114,26 @@ def meets(text: str | None, value: Any, event: Event) -> bool:
         case SigmaCIDRExpression():
             return ipaddress.ip_address(text) in value.network
         case SigmaCompareExpression(number=number, op=operator):
-            return _COMPARE[operator](float(text), float(number.number))
-        case SigmaFieldReference(field=other):
-            return text.lower() == event.get(other, "\0").lower()
+            return _is_number(text) and _COMPARE[operator](float(text), float(number.number))
+        case SigmaFieldReference(field=other, starts_with=starts, ends_with=ends):
+            whole, part = text.lower(), event.get(other, "").lower()
+            same = (starts and ends and part in whole) or (starts and whole.startswith(part))
+            return bool(part) and (same or (ends and whole.endswith(part)) or whole == part)
         case _:
             raise NotImplementedError(type(value).__name__)
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[+-]?\d+(\.\d+)?", text) is not None
+
+
+def _same(text: str, other: str) -> bool:
+    """Whether two texts are one, or one address."""
+    try:
+        first, second = (ipaddress.ip_address(one) for one in (text, other))
+        return (getattr(first, "ipv4_mapped", None) or first) == (getattr(second, "ipv4_mapped", None) or second)
+    except ValueError:
+        return text.lower() == other.lower()
 
 
 def pattern(value: SigmaString) -> re.Pattern[str]:

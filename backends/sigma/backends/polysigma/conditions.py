@@ -150,6 +150,8 @@ def _test(column: Column, value: SigmaType, type_of: Callable[[str], Type]) -> E
             return Regex(column, str(regexp), frozenset(_FLAGS[flag] for flag in flags))
         case SigmaCIDRExpression(network=network):
             return InNetwork(column, (str(network),))
+        case SigmaCompareExpression(number=SigmaTimestampPart()):
+            raise unsupported(f"{column.name}: parts of a time (|minute, |hour, ...) are not supported")
         case SigmaCompareExpression(number=number, op=operator):
             if kind in {Type.BOOLEAN, Type.ADDRESS, Type.TIME}:
                 raise unsupported(f"{column.name}: a {kind.value} cannot be compared with the number {number.number}")
