@@ -9,13 +9,13 @@ from polysigma.catalog import RuleFile, packaged_names, read_rules, resolve
 from polysigma.convert import Conversion, convert, pairs
 from polysigma.diagnostics import Diagnostic, PolysigmaError, Severity
 from polysigma.plan.faults import PlanError
+from polysigma.plan.types import Type
 from polysigma.tuning import apply, as_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from polysigma.plan.superset import Threshold
-    from polysigma.plan.types import Type
     from polysigma.source import Document
     from polysigma.tuning import Tuning
 
@@ -124,6 +124,9 @@ def _map(document: Document, value: Mapping[str, Any], fields: Mapping[str, dict
     for name in names[1:]:
         shared = {column: kind for column, kind in shared.items() if fields[name].get(column) is kind}
     try:
+        if len(names) > 1:
+            shared |= {"Rule": Type.TEXT}
+        shared |= _aliases(correlation, names, fields)
         built = build(read_metadata(value["polysigma"]), shared, window)
     except PlanError as error:
         return list(error.below("polysigma").located(document).findings)
@@ -136,6 +139,18 @@ def _map(document: Document, value: Mapping[str, Any], fields: Mapping[str, dict
     message = f"a hit of the steps need not meet the portable correlation: {verdict.reason}"
     hint = "other tools read the correlation only: lower its condition, or ask for more in a `where`"
     return list(document.error("not-a-superset", message, "correlation", "condition", hint=hint).findings)
+
+
+def _aliases(
+    correlation: Mapping[str, Any], names: list[str], fields: Mapping[str, dict[str, Type]]
+) -> dict[str, Type]:
+    """The names under which a correlation knows fields that its rules call differently, with their types."""
+    found = {}
+    for alias, mapping in (correlation.get("aliases") or {}).items():
+        kinds = {fields[name].get(mapping.get(name, alias)) for name in names}
+        kind = kinds.pop() if len(kinds) == 1 else None
+        found[str(alias)] = kind or Type.TEXT
+    return found
 
 
 def _threshold(correlation: Mapping[str, Any]) -> Threshold | None:

@@ -37,6 +37,8 @@ backend of ours: the test on it has one outcome for every event, which the backe
 COUNTING_VARIABLE = "polysigma_counting"
 """The variable by which a backend asks for the claims that hold where events are counted (`Counting`)."""
 
+_DAY = 86_400
+
 
 class FidelityLevel(StrEnum):
     """How faithfully a query on a platform says what the rule says, best first."""
@@ -254,6 +256,9 @@ class CategoryClaim(_Claim):
     """What every rule of this category loses."""
     count_loss: Loss | None = None
     """What a rule that counts these events loses besides (deduplication, caps)."""
+    repeat_loss: Loss | None = None
+    """What a correlation over less than a day loses, though it does not count: what was recorded earlier that day with
+    the same values is not recorded again."""
     counting: Counting | None = None
     """How a rule that counts these events reads them, where not as they are."""
     source: str = Field(min_length=3)
@@ -320,6 +325,7 @@ class Scope:
     fields: Mapping[str, FieldClaim]
     loss: Loss | None
     count_loss: Loss | None
+    repeat_loss: Loss | None = None
     used: frozenset[str] = frozenset()
     notes: tuple[Loss, ...] = ()
     absences: Mapping[str, Absence] = field(default_factory=dict)
@@ -330,14 +336,17 @@ class Scope:
     """In the scope of a rule that counts: how many events a row stands for; None: one."""
     resolution: int = 0
 
-    def losses(self, *, counts: bool, fields: Iterable[str] = ()) -> tuple[Loss, ...]:
+    def losses(self, *, counts: bool, fields: Iterable[str] = (), window: int | None = None) -> tuple[Loss, ...]:
         """What the rule loses on the platform, each loss once, the worst first.
 
         `counts` says whether the result depends on how many rows an event leaves, and so on when it happened; `fields`
-        names Sigma fields that are used outside of the detection, as keys and measures are.
+        names Sigma fields that are used outside of the detection, as keys and measures are; `window` is the span in
+        seconds over which events are put together, if they are.
         """
         claims = (self.fields[field] for field in sorted({*self.used, *fields}) if field in self.fields)
-        losses = [self.loss, *((self.time.loss, self.count_loss) if counts else ()), *self.notes]
+        losses = [self.loss, self.count_loss if counts else None, *self.notes]
+        losses += [self.time.loss if counts or window else None]
+        losses += [self.repeat_loss if window and window < _DAY and not counts else None]
         losses += [claim.loss for claim in claims]
         distinct = dict.fromkeys(loss for loss in losses if loss)
         return tuple(sorted(distinct, key=lambda loss: loss.level is not FidelityLevel.BLIND))
@@ -448,6 +457,7 @@ class Platform(_Claim):
             fields=fields,
             loss=category.loss,
             count_loss=counted.loss if counted is not None else category.count_loss,
+            repeat_loss=category.repeat_loss,
             counting=how,
             weight=counted.weight if counted is not None else None,
             resolution=counted.resolution if counted is not None else 0,

@@ -119,7 +119,7 @@ class Compiler:
         )
         losses: list[Loss] = []
         for base in correlated.bases:
-            losses += base.scope.losses(counts=counts, fields=correlated.fields)
+            losses += base.scope.losses(counts=counts, fields=correlated.fields, window=correlated.window)
             losses += _too_fine(base.scope.resolution, correlated)
         losses += [Loss(level=FidelityLevel.APPROXIMATE, reason=reason) for reason in correlated.approximations]
         return self._finished(plan, correlated.bases, tuple(losses), correlated.settings)

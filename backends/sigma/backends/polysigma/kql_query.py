@@ -155,9 +155,10 @@ class Query:
         return lines
 
     def _union(self, sources: list[Source]) -> None:
-        wanted = sorted(
-            (columns_read(tuple(self._steps())) | set(self._carried(()))) - {RULE_COLUMN, self.time, TIME_COLUMN}
-        )
+        # What steps make of the columns of the events is read by later ones, and is no column of a branch.
+        there = {column for source in sources for column in (*source.types, *dict(source.derived))}
+        read = columns_read(tuple(self._steps())) & there | set(self._carried(()))
+        wanted = sorted(read - {RULE_COLUMN, self.time, TIME_COLUMN})
         branches = []
         types: dict[str, Type] = {}
         for source in sources:

@@ -35,6 +35,7 @@ from polysigma.plan.types import Type
 
 from .correlations import RULE_COLUMN
 from .errors import unsupported
+from .ordering import closure
 from .printer import Job, Printer
 from .sql_dialects import ADDRESS_STAGES, DIALECTS
 from .sql_expressions import Expressions, name, named, nested, picked, typed
@@ -195,7 +196,8 @@ class _Query:
 
     def _matched(self, source: Source, wanted: set[str], *, everything: bool) -> exp.Select:
         """The events of a source with the columns that are wanted: typed, and in layers where one needs another."""
-        derived = {column: expression for column, expression in source.derived if column in wanted}
+        needed = closure(wanted, dict(source.derived))
+        derived = {column: expression for column, expression in source.derived if column in needed}
         native = (wanted | {used for expression in derived.values() for used in columns(expression)}) - derived.keys()
         native &= source.types.keys()
         event = [self._expressions(source.types, source.types).condition(part) for part in source.event]
