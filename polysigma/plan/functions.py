@@ -38,6 +38,9 @@ FUNCTIONS: dict[str, Function] = {
         Function("lower", (TEXT,), Type.TEXT, "in lower case"),
         Function("length", (TEXT,), Type.INTEGER, "number of characters"),
         Function("digit_ratio", (TEXT,), Type.REAL, "share of characters that are digits 0 to 9; missing for no text"),
+        Function(
+            "vowel_ratio", (TEXT,), Type.REAL, "share of characters that are a, e, i, o or u; missing for no text"
+        ),
         Function("labels", (TEXT, NUMBER), Type.TEXT, "the last n labels of a domain name"),
         Function("seconds_between", (TIME, TIME), Type.REAL, "from the second time to the first; written a - b"),
         Function("starts_with", (TEXT, TEXT), Type.BOOLEAN, "whether a text starts with another, in any case"),
@@ -58,6 +61,10 @@ FUNCTIONS: dict[str, Function] = {
         Function("json_integer", (TEXT, TEXT), Type.INTEGER, "the same as a whole number; missing where it is none"),
     )
 }
+
+
+SHARES = {"digit_ratio": "0-9", "vowel_ratio": "aeiouAEIOU"}
+"""What the ratios count, as a class of characters in every regular expression language."""
 
 
 @dataclass(frozen=True, slots=True)

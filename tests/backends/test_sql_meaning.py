@@ -202,7 +202,7 @@ VALUES = st.one_of(
     st.builds(lambda test, yes, no: Case(((test, yes),), no), CONDITIONS, NUMERIC, st.one_of(NUMERIC, st.just(NULL))),
     st.builds(lambda test, yes: Case(((test, yes),), Constant("other")), CONDITIONS, TEXTUAL),
     st.builds(Call, st.just("length"), st.tuples(TEXTUAL)),
-    st.builds(Call, st.just("digit_ratio"), st.tuples(TEXTUAL)),
+    st.builds(Call, st.sampled_from(["digit_ratio", "vowel_ratio"]), st.tuples(TEXTUAL)),
     st.builds(
         Call,
         st.just("labels"),

@@ -88,12 +88,13 @@ MADE = st.one_of(
     st.builds(lambda item: Call("base_name", (item,)), column("t", "u")),
     st.builds(lambda item, count: Call("labels", (item, Constant(count))), column("t", "u"), st.integers(1, 2)),
 )
+RATIOS = ["length", "digit_ratio", "vowel_ratio"]
 NUMBERS = st.recursive(
     st.one_of(column("n", "r"), st.sampled_from([-3, 0, 1, 2, 0.5, 2.25]).map(Constant)),
     lambda inner: st.one_of(
         st.builds(Arithmetic, st.sampled_from("+-*/"), inner, inner),
         st.builds(lambda one, other: Call("coalesce", (one, other)), inner, inner),
-        st.builds(lambda name, item: Call(name, (item,)), st.sampled_from(["length", "digit_ratio"]), column("t", "u")),
+        st.builds(lambda name, item: Call(name, (item,)), st.sampled_from(RATIOS), column("t", "u")),
     ),
     max_leaves=4,
 )
@@ -239,7 +240,8 @@ NUMBERS_RECORDED = ["2.5", "-2.5", "0.25", "4.25", "1e3", "0", "-0.05", "1714564
 @pytest.mark.parametrize(
     "text",
     [
-        *["labels(t, 1)", "labels(t, 2)", "base_name(t)", "lower(t)", "length(t)", "digit_ratio(t)", "address(t)"],
+        *["labels(t, 1)", "labels(t, 2)", "base_name(t)", "lower(t)", "length(t)", "digit_ratio(t)", "vowel_ratio(t)"],
+        "address(t)",
         *["coalesce(t, u, 'z')", "if(r > 1, t, u)", "r > 1 or t is null", "round(r, 0)", "round(r, 1)", "round(r, 2)"],
         *["7 / r", "r - r * 2", "-r", "time_from_text(t)", "time_from_seconds(r)", "time_from_milliseconds(r)"],
     ],

@@ -421,6 +421,9 @@ def test_functions_of_one_row():
     assert value("digit_ratio(Image)", Image="a1b2") == 0.5
     assert value("digit_ratio(Image)", Image="٣") == 0
     assert value("digit_ratio(Image)", Image="") is None
+    assert value("vowel_ratio(Image)", Image="aXyE") == 0.5
+    assert value("vowel_ratio(Image)", Image="é7") == 0
+    assert value("vowel_ratio(Image)", Image="") is None
     assert value("if(Port > 1, 'many', 'few')", Port="2") == "many"
     assert value("if(Port > 1, 'many', 'few')") == "few"
 

@@ -90,6 +90,7 @@ def test_a_settled_form_stays_as_it_is(text):
         ("round(n, 1)", Type.REAL),
         ("length(t)", Type.INTEGER),
         ("digit_ratio(t)", Type.REAL),
+        ("vowel_ratio(t)", Type.REAL),
         ("coalesce(n, r, 0)", Type.REAL),
         ("coalesce(a, t)", Type.TEXT),
         ("coalesce(a, a)", Type.ADDRESS),

@@ -294,6 +294,10 @@ def _digit_ratio(text: str) -> float:
     return sum(character in "0123456789" for character in text) / len(text)
 
 
+def _vowel_ratio(text: str) -> float:
+    return sum(character in "aeiouAEIOU" for character in text) / len(text)
+
+
 def _labels(name: str, count: float) -> str | None:
     """The last `count` labels of a domain name; all of it where it has fewer. The root's dot at the end is no label."""
     labels = name.removesuffix(".").split(".")
@@ -367,6 +371,7 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "lower": fold,
     "length": len,
     "digit_ratio": _digit_ratio,
+    "vowel_ratio": _vowel_ratio,
     "labels": _labels,
     "address": canonical_address,
     "base_name": _base_name,

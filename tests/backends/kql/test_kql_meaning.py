@@ -285,6 +285,7 @@ MEASURES = """
             Rate: round(Total / (Events - 9), 2)
             Kind: if(Events > 9 and Spread is not null, 'many', coalesce(First, 'none'))
             Digits: digit_ratio(First)
+            Vowels: vowel_ratio(First)
             Short: lower(First)
         - where: not (Total > 100000) and Kind != 'nothing'
         - sort: [Events desc, User]

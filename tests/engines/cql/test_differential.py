@@ -204,7 +204,7 @@ ATOMS = st.one_of(
     st.builds(
         Comparison,
         st.sampled_from(["=", ">", "<"]),
-        st.builds(Call, st.just("digit_ratio"), texts().map(lambda column: (column,))),
+        st.builds(Call, st.sampled_from(["digit_ratio", "vowel_ratio"]), texts().map(lambda column: (column,))),
         st.sampled_from([0, 0.5, 1]).map(Constant),
     ),
     st.builds(

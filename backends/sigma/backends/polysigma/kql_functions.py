@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from polysigma.plan.expressions import Call, Constant, Expression
+from polysigma.plan.functions import SHARES
 
 from .errors import unsupported
 from .kql_text import quoted, verbatim
@@ -35,10 +36,11 @@ def call(node: Call, expressions: Expressions) -> str:
             return _if_there(first, expressions, f"strlen({expressions.text(first)})", "long(null)")
         case "round":
             return f"round({expressions.value(first)}, {expressions.value(rest[0])})"
-        case "digit_ratio":
-            digits = f"strlen(replace_regex({expressions.text(first)}, {verbatim('[^0-9]')}, {quoted('')}))"
+        case "digit_ratio" | "vowel_ratio":
+            others = verbatim(f"[^{SHARES[node.name]}]")
+            counted = f"strlen(replace_regex({expressions.text(first)}, {others}, {quoted('')}))"
             return _if_there(
-                first, expressions, f"todouble({digits}) / strlen({expressions.text(first)})", "real(null)"
+                first, expressions, f"todouble({counted}) / strlen({expressions.text(first)})", "real(null)"
             )
         case "labels":
             count = rest[0]

@@ -29,6 +29,7 @@ from polysigma.plan.expressions import (
     Regex,
     TextMatch,
 )
+from polysigma.plan.functions import SHARES
 
 from .errors import unsupported
 from .logscale_filters import field_name, quoted, value
@@ -205,12 +206,13 @@ class Values:
                 if not isinstance(places, Constant) or not isinstance(places.value, int):
                     raise unsupported("round with a number of places that is not constant")
                 return [*before, f"{target} := format({quoted(f'%.{places.value}f')}, field=[{source}])"]
-            case "digit_ratio":
+            case "digit_ratio" | "vowel_ratio" as ratio:
                 source, before = self._field(first)
                 self.temporaries += 1
-                digits = f"_t{self.temporaries}"
-                steps = [f"replace({quoted('[^0-9]+')}, with={quoted('')}, field={source}, as={digits})"]
-                return [*before, *steps, self._of_text(source, f"{target} := length({digits}) / length({source})")]
+                counted = f"_t{self.temporaries}"
+                others = quoted(f"[^{SHARES[ratio]}]+")
+                steps = [f"replace({others}, with={quoted('')}, field={source}, as={counted})"]
+                return [*before, *steps, self._of_text(source, f"{target} := length({counted}) / length({source})")]
             case "labels":
                 source, before = self._field(first)
                 count = item.arguments[1]

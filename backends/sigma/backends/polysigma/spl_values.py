@@ -29,6 +29,7 @@ from polysigma.plan.expressions import (
     TextMatch,
     columns,
 )
+from polysigma.plan.functions import SHARES
 from polysigma.plan.typing import Scope, infer
 
 from .errors import unsupported
@@ -159,9 +160,9 @@ class Values:
                 return f"lower({self.text(first)})"
             case "length":
                 return f"len({self.filled(first)})"
-            case "digit_ratio":
-                digits = f'len(replace({self.text(first)}, "[^0-9]", ""))'
-                return f"{digits}/len({self.filled(first)})"
+            case "digit_ratio" | "vowel_ratio":
+                counted = f'len(replace({self.text(first)}, "[^{SHARES[name]}]", ""))'
+                return f"{counted}/len({self.filled(first)})"
             case "labels":
                 return self._labels(first, arguments[1])
             case "base_name":

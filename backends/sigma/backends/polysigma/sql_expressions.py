@@ -32,6 +32,7 @@ from polysigma.plan.expressions import (
     TextMatch,
     Wildcard,
 )
+from polysigma.plan.functions import SHARES
 from polysigma.plan.types import Type
 
 from .errors import unsupported
@@ -295,11 +296,11 @@ class Expressions:
                 )
             case "time_from_text":
                 return self.dialect.from_text(self.text(arguments[0]))
-            case "digit_ratio":
+            case "digit_ratio" | "vowel_ratio" as ratio:
                 text = self.text(arguments[0])
-                digits = exp.func("LENGTH", self.dialect.regex_replace(text, "[^0-9]", ""))
+                counted = exp.func("LENGTH", self.dialect.regex_replace(text, f"[^{SHARES[ratio]}]", ""))
                 length = exp.Nullif(this=exp.func("LENGTH", text.copy()), expression=exp.convert(0))
-                return exp.Div(this=exp.cast(digits, "DOUBLE"), expression=length)
+                return exp.Div(this=exp.cast(counted, "DOUBLE"), expression=length)
             case "labels":
                 count = arguments[1]
                 if not isinstance(count, Constant) or not isinstance(count.value, int) or count.value < 1:
