@@ -6,7 +6,7 @@ import re
 from string import ascii_lowercase
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from sigma.types import Placeholder, SigmaCasedString, SigmaRegularExpressionFlag, SigmaString, SpecialChars
 
@@ -19,7 +19,7 @@ FOLDERS = st.lists(NAMES, max_size=3)
 DRIVES = st.sampled_from(["C:", "D:", "c:"])
 PIECES = st.one_of(
     NAMES,
-    st.sampled_from(["*", "?", "\\", "\\\\", "C:\\", ":\\", ":", "c", "\\*", "\\device\\", "volume", "volume1\\x"]),
+    st.sampled_from(["*", "?", "\\", "\\\\", "C:\\", "C:", ":\\", ":", "c", "\\*", "\\device\\", "volume", "volume1\\x"]),
 )
 WILDCARDS: dict[str, SpecialChars] = {"*": SpecialChars.WILDCARD_MULTI, "?": SpecialChars.WILDCARD_SINGLE}
 VOLUMES = st.sampled_from(["1", "3", "12", "105"])
@@ -54,6 +54,9 @@ def matches(value: SigmaString | DevicePath, text: str) -> bool:
     return re.fullmatch(pattern, text, flags | re.DOTALL) is not None
 
 
+@example("*C:*", ("C:", "\\x"), "1")
+@example("*C:", ("C:", "\\x"), "1")
+@example("*D:?x", ("C:", "\\x"), "12")
 @given(patterns(), paths(), VOLUMES)
 def test_a_translated_path_holds_exactly_where_the_path_did(pattern, path, volume):
     drive, rest = path

@@ -111,7 +111,7 @@ def device_path(value: SigmaString) -> tuple[SigmaString | DevicePath, bool]:
         return DevicePath([first[1:], *rest[1:]], cased=cased), False
     if lead != [SpecialChars.WILDCARD_MULTI]:
         raise UnsayableValueError("the leading wildcard stands for part of a drive, which is not recorded")
-    if re.match(r"[A-Za-z]:\\", first):
+    if re.match(r"[A-Za-z]:(?=\\|$)", first):
         return DevicePath([first[2:], *rest[1:]], cased=cased), True
     if ":\\" in first or first == ":" or (len(first) == 1 and first.isalpha()):
         raise UnsayableValueError("it may hold of the drive alone, which is not recorded")
