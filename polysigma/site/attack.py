@@ -99,7 +99,7 @@ def _technique(one: Covered) -> Page:
         joined(
             paragraph(text(", ".join(tactics)) + "." if tactics else "")
             + paragraph(outside("On attack.mitre.org", known.url) if known else ""),
-            _listed(one),
+            section("The technique itself", "itself", _listed(one)),
             *(
                 section(f"{text(sub.id)} {text(sub.name)}", sub.id.replace(".", "-"), _listed(sub))
                 for sub in dict(sorted(one.below.items())).values()
@@ -125,8 +125,9 @@ def _listed(one: Covered) -> str:
     return joined(*parts)
 
 
-_WIDTH, _HEIGHT, _GAP, _HEAD = 128, 34, 4, 30
-_IN_A_ROW = 6
+_WIDTH, _HEIGHT, _GAP, _HEAD = 152, 34, 6, 26
+_LETTERS = 23
+_IN_A_ROW = 5
 """Tactics beside each other: as wide as the text, so that the picture can be read without scrolling sideways."""
 
 
@@ -166,7 +167,7 @@ def _column(key: str, ones: list[Covered], left: int, top: int) -> str:
         claims = one.claims
         main = next((claim for claim in ("observed", "subject", "tagged") if claims[claim]), "tagged")
         said = ", ".join(f"{claims[claim]} {claim}" for claim in CLAIMS if claims[claim])
-        short = one.name if len(one.name) <= 21 else one.name[:20].rstrip() + "…"
+        short = one.name if len(one.name) <= _LETTERS else one.name[: _LETTERS - 1].rstrip() + "…"
         cells.append(
             f'<a href="{one.id}/" aria-label="{text(one.id)} {text(one.name)}: {said}">'
             f"<rect x={left} y={y} width={_WIDTH} height={_HEIGHT} class={main} />"

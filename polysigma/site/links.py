@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_ADDRESS = re.compile(r'(?:href|src)="?([^">\s]+)')
-_ANCHOR = re.compile(r'\bid="?([^">\s]+)')
+# Text has no mark of HTML in it, so what looks like a tag is one.
+_ADDRESS = re.compile(r'<(?:a|script|link|img)\s(?:[^>]*?\s)??(?:href|src)="?([^">\s]+)')
+_ANCHOR = re.compile(r'<[a-z]\w*\s(?:[^>]*?\s)??id="?([^">\s]+)')
 _ELSEWHERE = re.compile(r"[a-z][a-z+.-]*:|//")
 _MOST = 20
 

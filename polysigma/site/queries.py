@@ -129,7 +129,7 @@ def _tab(detection: Detection, on: OnPlatform, *, queries: bool, everything: boo
         line(on),
         sections.tables_read(detection, on),
         details("What a hit holds", sections.hit_fields(on)) if everything else "",
-        heading(4, "Coverage", f"coverage-{slug(on.platform)}") if guided else "",
+        "<p><strong>Coverage: does no hit mean anything?</strong></p>" if guided else "",
         (coverage(detection, on) if everything else _elsewhere(page, "coverage-query", "The coverage query"))
         if guided
         else "",

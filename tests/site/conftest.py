@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import html
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from polysigma.site import pages
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -120,3 +126,28 @@ def hostile_rules(tmp_path_factory):
     documents[1]["correlation"]["rules"] = ["hostile_base"]
     (bare / "rule.yml").write_text(yaml.safe_dump_all(documents, sort_keys=False), encoding="utf-8")
     return root
+
+
+def built(folder, **environment):
+    result = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def built_site(tmp_path_factory):
+    """The site as MkDocs builds it from the package's own rules."""
+    return built(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="session")
+def built_hostile_site(hostile_rules, tmp_path_factory):
+    """The site as MkDocs builds it from rules every text of which is hostile."""
+    return built(tmp_path_factory.mktemp("hostile-site"), POLYSIGMA_SITE_RULES=str(hostile_rules))

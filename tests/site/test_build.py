@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import subprocess
-import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 import yaml
@@ -17,7 +13,6 @@ from polysigma.site import pages
 
 pytest.importorskip("mkdocs", reason="needs MkDocs (pip install 'polysigma[docs]')")
 
-ROOT = Path(__file__).resolve().parents[2]
 LOADS = {
     "script": "src",
     "img": "src",
@@ -67,24 +62,6 @@ def test_a_hostile_query_stays_in_its_block(hostile_rules, hostile_site, parsed)
     assert guide["platforms"]["falcon"]["coverage"]["query"].rstrip("\n") in page.text
 
 
-def built(folder, **environment):
-    result = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder],
-        cwd=ROOT,
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    return folder
-
-
-@pytest.fixture(scope="module")
-def built_site(tmp_path_factory):
-    return built(tmp_path_factory.mktemp("site"))
-
-
 @pytest.mark.slow
 def test_the_site_builds_with_every_link_and_anchor_checked(built_site):
     assert (built_site / "detections/botnet_node_beaconing/falcon/index.html").is_file()
@@ -118,8 +95,7 @@ def test_no_page_loads_anything_from_another_host(built_site, parsed):
 
 
 @pytest.mark.slow
-def test_a_hostile_site_is_inert_in_its_theme_too(hostile_rules, tmp_path, parsed):
+def test_a_hostile_site_is_inert_in_its_theme_too(built_hostile_site, parsed):
     """The theme prints titles and descriptions where Markdown has no say."""
-    folder = built(tmp_path, POLYSIGMA_SITE_RULES=str(hostile_rules))
-    for path in folder.glob("detections/**/*.html"):
+    for path in built_hostile_site.glob("detections/**/*.html"):
         assert list(dangers(parsed(path.read_text(encoding="utf-8")))) == [], path
