@@ -108,6 +108,7 @@ def _map(document: Document, value: Mapping[str, Any], fields: Mapping[str, dict
     from polysigma.plan.build import build
     from polysigma.plan.durations import parse_duration
     from polysigma.plan.metadata import read_metadata
+    from polysigma.plan.steps import RULE_COLUMN
     from polysigma.plan.superset import implies
     from polysigma.plan.swallowed import swallowed
 
@@ -125,9 +126,9 @@ def _map(document: Document, value: Mapping[str, Any], fields: Mapping[str, dict
         shared = {column: kind for column, kind in shared.items() if fields[name].get(column) is kind}
     try:
         if len(names) > 1:
-            shared |= {"Rule": Type.TEXT}
+            shared[RULE_COLUMN] = Type.TEXT
         shared |= _aliases(correlation, names, fields)
-        built = build(read_metadata(value["polysigma"]), shared, window)
+        built = build(read_metadata(value["polysigma"]), shared, window, rules=tuple(names))
     except PlanError as error:
         return list(error.below("polysigma").located(document).findings)
     threshold = _threshold(correlation)

@@ -22,7 +22,7 @@ from polysigma.engines.ingest import load
 from polysigma.engines.inputs import find_inputs
 from polysigma.engines.sql import Windows, columns_read, read_query, stream_sql
 from polysigma.plan.durations import format_duration
-from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Score, Select, Sort, Take, Where
+from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Ordered, Score, Select, Sort, Take, Where
 from polysigma.plan.types import Type
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _ordered(plan: Plan, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         (step for step in reversed(plan.steps) if not isinstance(step, Where | Derive | Select | Score | Take)), None
     )
     columns = [column for column, _ in last.columns] if isinstance(last, Sort) else []
-    if not isinstance(last, Sort | Group | Annotate):
+    if not isinstance(last, Sort | Group | Ordered | Annotate):
         return rows
     ordered = []
     for _, ties in groupby(rows, key=lambda row: [row.get(column) for column in columns]):

@@ -13,12 +13,15 @@ from polysigma.plan.functions import MEASURES
 from polysigma.plan.parameters import bind
 from polysigma.plan.parser import parse_expression
 from polysigma.plan.steps import (
+    RULE_COLUMN,
     TIME_COLUMN,
     Annotate,
     Bucket,
     Derive,
     Group,
     Measure,
+    Order,
+    Ordered,
     Schedule,
     Score,
     Select,
@@ -33,7 +36,7 @@ from polysigma.plan.typing import ParameterValues, Scope, as_test, condition, fo
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from polysigma.plan.metadata import GroupModel, Metadata, ParameterValue, StepModel
+    from polysigma.plan.metadata import GroupModel, Metadata, ParameterValue, SequenceModel, StepModel
 
 Path = tuple[str | int, ...]
 _DISPLAY_MEASURES = frozenset({"any_value"})
@@ -58,14 +61,16 @@ def build(
     fields: Mapping[str, Type],
     window: int,
     overrides: Mapping[str, ParameterValue] | None = None,
+    rules: tuple[str, ...] = (),
 ) -> Built:
     """Typed steps from the map.
 
     `fields` are the canonical columns of the base rules with their types, `window` the correlation's timespan in
-    seconds. Raises PlanError; its paths start at the map.
+    seconds, `rules` the names of the rules, as a `sequence` may call them. Raises PlanError; its paths start at the
+    map.
     """
     parameters = bind(metadata.parameters, overrides)
-    builder = _Builder(fields, parameters)
+    builder = _Builder(fields, parameters, rules)
     for index, model in enumerate(metadata.steps):
         builder.add(model, ("steps", index))
     builder.finish(len(metadata.steps))
@@ -133,8 +138,9 @@ def _check_alert(metadata: Metadata, columns: Mapping[str, Type]) -> None:
 class _Builder:
     """The scope, step by step."""
 
-    def __init__(self, fields: Mapping[str, Type], parameters: ParameterValues) -> None:
+    def __init__(self, fields: Mapping[str, Type], parameters: ParameterValues, rules: tuple[str, ...] = ()) -> None:
         self.fields = fields
+        self.rules = rules
         self.columns: dict[str, Type] = dict(fields)
         self.parameters = parameters
         self.display: frozenset[str] = frozenset()
@@ -155,6 +161,9 @@ class _Builder:
             case "group":
                 assert model.group
                 self.group(model.group, at)
+            case "sequence":
+                assert model.sequence
+                self.sequence(model.sequence, at)
             case "annotate":
                 assert model.annotate
                 self.annotate(model.annotate, at)
@@ -283,6 +292,23 @@ class _Builder:
         self.display = self.shown(measures)
         self.keys = tuple(model.by)
         self.steps.append(Group(tuple(model.by), measures, at=at))
+
+    def sequence(self, model: SequenceModel, at: Place) -> None:
+        rules_at = replace(at, path=(*at.path, "rules"))
+        if RULE_COLUMN not in self.columns or self.keys is not None:
+            message = "a sequence needs the events of several rules" if self.keys is None else "events are grouped here"
+            hint = "the correlation names several `rules`, and the sequence stands before any group"
+            raise fault("sequence-of-one", message, at, hint)
+        for index, name in enumerate(model.rules):
+            if self.rules and name not in self.rules:
+                place = replace(rules_at, path=(*rules_at.path, index))
+                message = f"{name!r} is not a rule of this correlation"
+                raise fault("unknown-rule", message, place, near(name, dict.fromkeys(self.rules)))
+        self.read |= self.fields.keys() & {TIME_COLUMN}
+        self.group(model, at)
+        group = self.steps.pop()
+        assert isinstance(group, Group)
+        self.steps.append(Ordered(group.by, (Order(tuple(model.rules)),), group.measures, at=at))
 
     def annotate(self, model: GroupModel, at: Place) -> None:
         by_at = replace(at, path=(*at.path, "by"))

@@ -23,6 +23,8 @@ from polysigma.plan.expressions import (
 from polysigma.plan.faults import fault
 from polysigma.plan.functions import MEASURES
 from polysigma.plan.steps import (
+    END_COLUMN,
+    RULE_COLUMN,
     TIME_COLUMN,
     WEIGHT_COLUMN,
     Annotate,
@@ -30,6 +32,7 @@ from polysigma.plan.steps import (
     Derive,
     Group,
     Measure,
+    Ordered,
     Output,
     Score,
     Select,
@@ -113,7 +116,7 @@ class _Lowering:
                 self.define(name, Type.TIME)
                 self.present.add(name)
                 self.steps.append(step)
-            case Group():
+            case Group() | Ordered():
                 self.group(step)
             case Annotate(by=by, measures=measures):
                 keys = self.key_columns(by)
@@ -152,9 +155,13 @@ class _Lowering:
         keys = [name for name in step.by if name in self.scope] if isinstance(step, Group) else []
         self.require(TIME_COLUMN, *self.key_columns(tuple(keys)))
 
-    def group(self, step: Group) -> None:
+    def group(self, step: Group | Ordered) -> None:
         keys = self.key_columns(step.by)
         self.require(*keys)
+        if isinstance(step, Ordered):
+            times = (TIME_COLUMN, END_COLUMN) if step.spans else (TIME_COLUMN,)
+            self.use(*times, RULE_COLUMN)
+            self.require(*times)
         labels = {self.scope[name].label for name in step.by} - {None} - set(keys)
         measures = [self.measure(measure) for measure in step.measures]
         taken = {*keys, *(label for label in labels if label)}
@@ -172,7 +179,7 @@ class _Lowering:
         self.present = set(keys)
         self.keys = step.by
         self.grouped = True
-        self.steps.append(Group(keys, tuple(measures), at=step.at))
+        self.steps.append(replace(step, by=keys, measures=tuple(measures)))
 
     def key_columns(self, names: tuple[str, ...]) -> tuple[str, ...]:
         columns = tuple(dict.fromkeys(column for name in names for column in self.scope[name].key))

@@ -99,6 +99,15 @@ class GroupModel(_Model):
     """New column to measure, such as `count()` or `sum(HourlyConnections)`."""
 
 
+class SequenceModel(GroupModel):
+    """One row for each combination of the columns in `by` whose events matched the rules in this order."""
+
+    measures: dict[Name, ExpressionText] = {}
+    """New column to measure over all events of the key."""
+    rules: list[Annotated[StrictStr, Field(min_length=1)]] = Field(min_length=2, max_length=10)
+    """Rules of the correlation, in the order in which they must come within the window."""
+
+
 def _exactly_one(schema: dict[str, Any]) -> None:
     """What `StepModel._one` checks, in the words of JSON Schema."""
     schema |= {"minProperties": 1, "maxProperties": 1}
@@ -117,6 +126,8 @@ class StepModel(_Model):
     """New column to the width of a tumbling time bucket."""
     group: GroupModel | None = None
     """`by` and `measures`: one row for each combination of the columns in `by`."""
+    sequence: SequenceModel | None = None
+    """`by`, `rules` and `measures`: one row for each key whose events matched the rules in their order."""
     annotate: GroupModel | None = None
     """`by` and `measures`: measures over a coarser key, added to every row."""
     where: ExpressionText | None = None
@@ -201,6 +212,7 @@ _INNER: dict[str, type[_Model]] = {
     "parameters": ParameterModel,
     "steps": StepModel,
     "group": GroupModel,
+    "sequence": SequenceModel,
     "annotate": GroupModel,
     "alert": AlertModel,
 }

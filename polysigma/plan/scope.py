@@ -5,7 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from polysigma.plan.functions import MEASURES
-from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Measure, Score, Select, Sort, Step, Take, Where
+from polysigma.plan.steps import (
+    Annotate,
+    Bucket,
+    Derive,
+    Group,
+    Measure,
+    Ordered,
+    Score,
+    Select,
+    Sort,
+    Step,
+    Take,
+    Where,
+)
 from polysigma.plan.types import Type
 from polysigma.plan.typing import Scope, infer
 
@@ -20,7 +33,7 @@ def columns_after(steps: tuple[Step, ...], columns: Mapping[str, Type]) -> dict[
         match step:
             case Bucket(name=name):
                 scope[name] = Type.TIME
-            case Group(by=by, measures=measures):
+            case Group(by=by, measures=measures) | Ordered(by=by, measures=measures):
                 scope = {name: scope[name] for name in by} | _measured(measures, scope)
             case Annotate(measures=measures):
                 scope |= _measured(measures, scope)

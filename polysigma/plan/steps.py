@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 TIME_COLUMN = "EventTime"
 """The canonical name, and on every platform the derived column, of an event's time."""
 
+END_COLUMN = "EventEnd"
+"""Of a row that is a hit of another correlation: the time of its last event; `EventTime` is that of its first."""
+
+RULE_COLUMN = "Rule"
+"""In a plan with several searches, the name of the rule that a row matched."""
+
 WEIGHT_COLUMN = "EventWeight"
 """The derived column that says how many events a row stands for, on platforms whose rows are not one each."""
 
@@ -69,6 +75,30 @@ class Annotate(StepBase):
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """Rules in the order in which they must come, and rules of which there must be none."""
+
+    rules: tuple[str, ...]
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered(StepBase):
+    """One row for each combination of the `by` columns whose rows meet one of the orders.
+
+    There must be a time for each rule of an order at which a row of that rule was there, none of them before the one
+    of the rule before it. So rows of one moment are in any order, and an event that matches several rules stands for
+    each of them: clocks are coarse, and what cannot be told apart is not missed. Where rows are hits (`spans`), each
+    is there from `EventTime` to `EventEnd`. The measures are over all rows of the key.
+    """
+
+    by: tuple[str, ...]
+    orders: tuple[Order, ...]
+    measures: tuple[Measure, ...] = ()
+    spans: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Where(StepBase):
     """Keeps the rows for which a condition holds."""
 
@@ -111,10 +141,10 @@ class Take(StepBase):
     count: int
 
 
-Step = Bucket | Group | Annotate | Where | Derive | Select | Score | Sort | Take
+Step = Bucket | Group | Ordered | Annotate | Where | Derive | Select | Score | Sort | Take
 
-STEP_NAMES = ("bucket", "group", "annotate", "where", "derive", "select", "score", "sort", "take")
-"""The names of the steps as a rule writes them; `sequence`, for ordered rules within a time, is not built yet."""
+STEP_NAMES = ("bucket", "group", "sequence", "annotate", "where", "derive", "select", "score", "sort", "take")
+"""The names of the steps as a rule writes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +224,12 @@ def counts_rows(steps: tuple[Step, ...]) -> bool:
         match step:
             case Bucket():
                 return True
-            case Group(by=by, measures=measures) | Annotate(by=by, measures=measures):
+            case (
+                Group(by=by, measures=measures) | Ordered(by=by, measures=measures) | Annotate(by=by, measures=measures)
+            ):
                 if counted & set(by):
                     return True
-                single = not any(isinstance(earlier, Group) for earlier in steps[:index])
+                single = not any(isinstance(earlier, Group | Ordered) for earlier in steps[:index])
                 found = {
                     measure.name
                     for measure in measures

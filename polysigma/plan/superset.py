@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from polysigma.plan.expressions import Column, Comparison, Constant, conjuncts
-from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Score, Select, Sort, Step, Take, Where
+from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Ordered, Score, Select, Sort, Step, Take, Where
 
 if TYPE_CHECKING:
     from polysigma.plan.steps import Measure
@@ -51,7 +51,7 @@ def implies(steps: tuple[Step, ...], portable: Threshold) -> Verdict:
     best: tuple[int, str] | None = None
     for step in steps:
         match step:
-            case Group(by=by, measures=measures):
+            case Group(by=by, measures=measures) | Ordered(by=by, measures=measures):
                 finer = keys is not None and set(portable.fields) <= set(keys)
                 bounds = {measure.name for measure in measures if _is_bound(measure, bounds, first=keys is None)}
                 values = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from polysigma.diagnostics import PolysigmaError
 from polysigma.engines.reference.values import convert
-from polysigma.plan.steps import Annotate, Group, Sort
+from polysigma.plan.steps import Annotate, Group, Ordered, Sort
 from polysigma.plan.types import Type
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def lists_differ(plan: Plan, found: Hit, whole: Hit) -> str | None:
     limits = [
         measure.constant
         for step in plan.steps
-        if isinstance(step, Group | Annotate)
+        if isinstance(step, Group | Ordered | Annotate)
         for measure in step.measures
         if measure.function == "collect" and measure.constant is not None
     ]

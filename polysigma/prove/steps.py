@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from polysigma.diagnostics import PolysigmaError
 from polysigma.engines.reference.evaluate import run
 from polysigma.engines.reference.values import display, present
-from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Score
+from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Ordered, Score
 from polysigma.prove.spelling import spell_step
 
 if TYPE_CHECKING:
@@ -87,9 +87,9 @@ def _columns(plan: Plan, number: int) -> tuple[list[str], set[str]]:
     Times are left out: languages hold them in forms of their own.
     """
     known = {name for source in plan.sources for name, _ in source.derived if not name.endswith("Time")}
-    known |= {name for step in plan.steps if isinstance(step, Group | Annotate) for name in step.by}
+    known |= {name for step in plan.steps if isinstance(step, Group | Ordered | Annotate) for name in step.by}
     hidden: set[str] = set()
-    keys = {name for step in plan.steps if isinstance(step, Group) for name in step.by}
+    keys = {name for step in plan.steps if isinstance(step, Group | Ordered) for name in step.by}
     needed = keys & {name for source in plan.sources for name, _ in source.derived}
     for step in plan.steps[:number]:
         made = set(_made_by(step))
@@ -97,7 +97,7 @@ def _columns(plan: Plan, number: int) -> tuple[list[str], set[str]]:
         match step:
             case Bucket(name=name):
                 hidden |= {name}
-            case Group(measures=measures) | Annotate(measures=measures):
+            case Group(measures=measures) | Ordered(measures=measures) | Annotate(measures=measures):
                 shown = {one.name for one in measures if one.function not in _UNCOMPARED}
                 hidden = (hidden | made) - shown
             case _:

@@ -15,7 +15,7 @@ from polysigma.diagnostics import PolysigmaError
 from polysigma.engines.reference.evaluate import run, search
 from polysigma.engines.runners import Data, Window, runner
 from polysigma.plan.expressions import TRUE, columns
-from polysigma.plan.steps import TIME_COLUMN, Annotate, Bucket, Derive, Group, Score, Where
+from polysigma.plan.steps import TIME_COLUMN, Annotate, Bucket, Derive, Group, Ordered, Score, Where
 from polysigma.prove.hits import Hit, Reading, alike, lists_differ, near, order_of, read
 from polysigma.prove.spelling import spell_step
 from polysigma.prove.steps import diverging_step
@@ -321,7 +321,7 @@ def without_limits(plan: Plan) -> Plan:
     """The plan with all values in its display lists."""
 
     def wide(step: Any) -> Any:
-        if not isinstance(step, Group | Annotate):
+        if not isinstance(step, Group | Ordered | Annotate):
             return step
         measures = tuple(
             replace(measure, constant=2**31) if measure.function == "collect" else measure for measure in step.measures

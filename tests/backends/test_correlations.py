@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations, pairwise, product
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sigma.collection import SigmaCollection
+from sigma.exceptions import SigmaError
 
 from polysigma.engines.cql import run_cql
 from polysigma.engines.kql.execute import Database
@@ -157,8 +160,8 @@ def executed(query, target, rows, database):
             return run_spl(query, rows)
         case "kql":
             stored, sql = defender_database(), translated(query)
-            stored.connection.execute('DROP TABLE "DeviceProcessEvents"')
-            stored._fill("DeviceProcessEvents", rows)
+            stored.connection.execute("DELETE FROM DeviceProcessEvents")
+            stored.fill("DeviceProcessEvents", rows)
             return stored.run_sql(sql)
         case _:
             names = tuple(sysmon(Event("h", 0, "a", "")))
@@ -198,19 +201,24 @@ def by_host(events):
     return hosts
 
 
+def in_order(own, *rules):
+    """Whether an event of each rule can be picked so that none comes before the one of the rule before it."""
+    choices = [[event.second for event in own if event.matches(rule)] for rule in rules]
+    return any(all(one <= other for one, other in pairwise(picked)) for picked in product(*choices))
+
+
 def correlation(kind, rules, condition, timespan="15m", name="correlated", more=""):
-    listed = "\n".join(f"        - {rule}" for rule in rules)
+    listed = f"    rules: [{', '.join(rules)}]" if rules else ""
     return f"""
 title: Correlated
 name: {name}
 correlation:
     type: {kind}
-    rules:
 {listed}
     group-by:
         - Computer
     timespan: {timespan}
-    condition: {condition}
+    {f"condition: {condition}" if condition else ""}
 {more}
 """
 
@@ -256,3 +264,148 @@ def test_value_count_counts_different_values_over_all_rules(database, events):
     expected = {host: count for host, count in values.items() if count >= (2,)}
     text = correlation("value_count", rules, "{field: CommandLine, gte: 2}")
     agree(text, events, expected, database, ("ValueCount",))
+
+
+ABC = ("rule_a", "rule_b", "rule_c")
+
+
+@PROPERTY
+@given(EVENTS)
+def test_two_rules_in_order(database, events):
+    expected = [host for host, own in by_host(events).items() if in_order(own, "rule_a", "rule_b")]
+    agree(correlation("temporal_ordered", ABC[:2], None), events, expected, database)
+
+
+@PROPERTY
+@given(EVENTS)
+def test_three_rules_in_order(database, events):
+    expected = [host for host, own in by_host(events).items() if in_order(own, *ABC)]
+    agree(correlation("temporal_ordered", ABC, None), events, expected, database)
+
+
+@PROPERTY
+@given(EVENTS)
+def test_a_rule_may_come_twice_in_an_order_and_orders_may_be_long(database, events):
+    rules = ("rule_b", "rule_c", "rule_b", "rule_a", "rule_c", "rule_b")
+    expected = [host for host, own in by_host(events).items() if in_order(own, *rules)]
+    agree(correlation("temporal_ordered", rules, "{gte: 6}"), events, expected, database)
+
+
+@PROPERTY
+@given(EVENTS)
+def test_some_of_the_rules_in_their_order(database, events):
+    expected = [
+        host for host, own in by_host(events).items() if any(in_order(own, *chosen) for chosen in combinations(ABC, 2))
+    ]
+    agree(correlation("temporal_ordered", ABC, "{gte: 2}"), events, expected, database)
+
+
+CONDITIONS = {
+    "rule_a and not rule_b": lambda a, b, c: a and not b,
+    "rule_a or rule_b and rule_c": lambda a, b, c: a or (b and c),
+    "not (rule_a or rule_b)": lambda a, b, c: not (a or b),
+    "(rule_a and not rule_b) or (rule_b and not (rule_a and rule_c))": lambda a, b, c: (
+        (a and not b) or (b and not (a and c))
+    ),
+}
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+@settings(PROPERTY, max_examples=8)
+@given(events=EVENTS)
+def test_an_extended_condition_says_of_which_rules_there_is_an_event(database, condition, events):
+    """Of a host without an event of any rule nothing is known, so nothing holds of it."""
+    named = [rule for rule in ABC if rule in condition]
+    expected = []
+    for host, own in by_host(events).items():
+        seen = [any(event.matches(rule) for event in own) for rule in ABC]
+        if any(event.matches(rule) for event in own for rule in named) and CONDITIONS[condition](*seen):
+            expected.append(host)
+    agree(correlation("temporal", (), condition), events, expected, database)
+
+
+@PROPERTY
+@given(EVENTS)
+def test_an_extended_condition_on_ordered_rules_asks_for_the_order_of_those_that_must_be_there(database, events):
+    expected = [
+        host
+        for host, own in by_host(events).items()
+        if in_order(own, "rule_a", "rule_c") and not any(event.matches("rule_b") for event in own)
+    ]
+    condition = "rule_a and not rule_b and rule_c"
+    agree(correlation("temporal_ordered", ABC, condition), events, expected, database)
+
+
+@PROPERTY
+@given(EVENTS)
+def test_alternatives_of_ordered_rules(database, events):
+    """Two orders of different lengths; which comes first the list of rules says, not the condition."""
+    expected = [
+        host
+        for host, own in by_host(events).items()
+        if in_order(own, *ABC) or (in_order(own, "rule_b") and not any(event.matches("rule_a") for event in own))
+    ]
+    condition = "(rule_c and rule_b and rule_a) or (rule_b and not rule_a)"
+    agree(correlation("temporal_ordered", ABC, condition), events, expected, database)
+
+
+def staged(steps, rules=ABC):
+    """A correlation that says more than the standard, in a map of its own."""
+    return correlation("temporal_ordered", rules, None, more=f"polysigma: {{version: 1, steps: {steps}}}")
+
+
+@PROPERTY
+@given(EVENTS)
+def test_a_sequence_in_the_map_measures_all_events_of_its_keys(database, events):
+    kept = {
+        host: [event for event in own if any(event.matches(rule) for rule in ABC)]
+        for host, own in by_host(events).items()
+        if in_order(own, *ABC)
+    }
+    expected = {
+        host: (
+            sum(event.matches(rule) for event in own for rule in ABC),
+            max(event.second for event in own) - min(event.second for event in own),
+        )
+        for host, own in kept.items()
+    }
+    measures = "{Events: count(), Began: min(EventTime), Ended: max(EventTime)}"
+    sequence = f"{{by: [Computer], rules: [{', '.join(ABC)}], measures: {measures}}}"
+    steps = f"[{{sequence: {sequence}}}, {{derive: {{Took: Ended - Began}}}}]"
+    agree(staged(steps), events, expected, database, ("Events", "Took"))
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ("[{sequence: {by: [Computer], rules: [rule_a, rule_d]}}]", "'rule_d' is not a rule of this correlation"),
+        ("[{sequence: {by: [Computer], rules: [rule_a]}}]", "at least 2 items"),
+        (
+            "[{group: {by: [Rule], measures: {N: count()}}}, {sequence: {by: [Rule], rules: [rule_a, rule_b]}}]",
+            "events are grouped here",
+        ),
+    ],
+)
+def test_a_sequence_that_cannot_be_is_refused_with_its_place(steps, message):
+    with pytest.raises(SigmaError, match=message):
+        compiled(staged(steps), "sql")
+
+
+def test_a_sequence_over_one_rule_is_refused():
+    steps = "[{sequence: {by: [Computer], rules: [rule_a, rule_b]}}]"
+    with pytest.raises(SigmaError, match="needs the events of several rules"):
+        compiled(staged(steps, ("rule_a",)), "sql")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (correlation("temporal_ordered", ABC, "{lt: 2}"), "asks for some or all of its 3 rules"),
+        (correlation("temporal_ordered", ABC, "{gte: 4}"), "asks for some or all of its 3 rules"),
+        (correlation("temporal_ordered", (), "not rule_a and not rule_b"), "without any rule that must have matched"),
+        (correlation("temporal", ("rule_a",), None), "is about several rules"),
+    ],
+)
+def test_what_a_condition_cannot_mean_is_refused(text, message):
+    with pytest.raises(SigmaError, match=message):
+        compiled(text, "sql")

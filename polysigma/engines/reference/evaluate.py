@@ -11,12 +11,16 @@ from polysigma.engines.reference.measures import measurer
 from polysigma.engines.reference.values import Record, Row, Value, convert, display, present
 from polysigma.plan.expressions import columns
 from polysigma.plan.steps import (
+    END_COLUMN,
+    RULE_COLUMN,
     TIME_COLUMN,
     Annotate,
     Bucket,
     Derive,
     Group,
     Measure,
+    Order,
+    Ordered,
     Plan,
     Score,
     Select,
@@ -27,9 +31,6 @@ from polysigma.plan.steps import (
     Where,
 )
 from polysigma.plan.types import Type
-
-RULE = "Rule"
-"""The column that says which source a row matched, where a plan has several."""
 
 
 def evaluate(plan: Plan, rows: Iterable[Row], *, start: float | None = None, end: float | None = None) -> list[Record]:
@@ -66,7 +67,7 @@ def search(plan: Plan, rows: Iterable[Row]) -> Iterator[Record]:
             found = attempt(row)
             if found is not None:
                 if named:
-                    found[RULE] = source.rule
+                    found[RULE_COLUMN] = source.rule
                 yield found
 
 
@@ -119,6 +120,8 @@ def stage_of(step: Step) -> Stage:
             return lambda rows: [{**row, name: _bucket(row.get(TIME_COLUMN), seconds)} for row in rows]
         case Group(by=by, measures=measures):
             return _group(by, measures)
+        case Ordered():
+            return _sequence(step)
         case Annotate(by=by, measures=measures):
             return _annotate(by, measures)
         case Where(condition=expression):
@@ -169,6 +172,43 @@ def _group(by: Sequence[str], measures: Sequence[Measure]) -> Stage:
         ]
 
     return stage
+
+
+def _sequence(step: Ordered) -> Stage:
+    """Groups whose rows meet one of the orders, and what `_group` makes of them.
+
+    Along an order the row of each rule is taken that lets the others come soonest: there is none that would allow more.
+    """
+    end = END_COLUMN if step.spans else TIME_COLUMN
+    group = _group(step.by, step.measures)
+
+    def kept(order: Order, members: Sequence[Record]) -> bool:
+        if any(row.get(RULE_COLUMN) in order.without for row in members):
+            return False
+        now = -math.inf
+        for rule in order.rules:
+            of_rule = [_span(row, end) for row in members if row.get(RULE_COLUMN) == rule]
+            reached = [max(first, now) for first, last in of_rule if last >= now]
+            if not reached:
+                return False
+            now = min(reached)
+        return True
+
+    def stage(rows: list[Record]) -> list[Record]:
+        timed = [row for row in rows if isinstance(row.get(TIME_COLUMN), float) and isinstance(row.get(end), float)]
+        groups = _groups(timed, step.by).values()
+        found = [members for members in groups if any(kept(order, members) for order in step.orders)]
+        return group([row for members in found for row in members])
+
+    return stage
+
+
+def _span(row: Record, end: str) -> tuple[float, float]:
+    """From when to when a row was there; rows without a time have been dropped."""
+    first, last = row[TIME_COLUMN], row[end]
+    assert isinstance(first, float)
+    assert isinstance(last, float)
+    return first, last
 
 
 def _annotate(by: Sequence[str], measures: Sequence[Measure]) -> Stage:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from polysigma.engines.reference.evaluate import search, stage_of
-from polysigma.plan.steps import TIME_COLUMN, Group, Plan
+from polysigma.plan.steps import TIME_COLUMN, Group, Ordered, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,7 +69,7 @@ def key_of(plan: Plan, row: Record) -> Key:
     """What identifies a hit: the plan's outputs of the role key, else the columns of the last group, else all of it."""
     names: Sequence[str] = [name for output in plan.outputs if output.role == "key" for name in output.columns]
     if not names:
-        groups = [step for step in plan.steps if isinstance(step, Group)]
+        groups = [step for step in plan.steps if isinstance(step, Group | Ordered)]
         names = groups[-1].by if groups else sorted(row)
     values = (row.get(name) for name in names)
     return tuple(tuple(value) if isinstance(value, list) else value for value in values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sigma.correlations import SigmaCorrelationRule
@@ -17,13 +17,14 @@ from polysigma.plan.lower import Binding, lower
 from polysigma.plan.metadata import read_metadata
 from polysigma.plan.parameters import bind
 from polysigma.plan.scope import columns_after
-from polysigma.plan.steps import TIME_COLUMN, Bucket, Plan, Schedule, Step, counts_rows
+from polysigma.plan.steps import RULE_COLUMN, TIME_COLUMN, Bucket, Ordered, Plan, Schedule, Step, counts_rows
 from polysigma.plan.types import Type
 from polysigma.platform import FidelityLevel, Loss
 
-from .correlations import RULE_COLUMN, WINDOW, portable
+from .correlations import WINDOW, portable
 from .errors import unsupported
 from .printer import Job
+from .sequences import without_sequences
 from .sources import BaseRule, aliases_for, united
 
 if TYPE_CHECKING:
@@ -130,7 +131,8 @@ class Compiler:
         inner_rules = [reference for reference in references if isinstance(reference, SigmaCorrelationRule)]
         if inner_rules:
             return self._chained(rule, references, method)
-        bases = tuple(base for reference in references for base in self._bases(reference))
+        once = {id(reference): reference for reference in references}.values()
+        bases = tuple(base for reference in once for base in self._bases(reference))
         if not bases:
             raise SigmaBackendError(f"correlation {rule.name or rule.title} refers to no rule")
         aliases = _aliases(rule)
@@ -140,13 +142,14 @@ class Compiler:
         if metadata is not None and method == "staged":
             return self._staged(rule, bases, fields, window, aliases)
         columns = {**fields, RULE_COLUMN: Type.TEXT} if len(bases) > 1 else fields
-        standard = portable(rule, columns, bucket=window if inner else None)
-        named = standard.fields | ({TIME_COLUMN} if inner else frozenset())
+        named = tuple((reference.reference, _rule_name(reference)) for reference in rule.referenced_rules)
+        standard = portable(rule, columns, named, bucket=window if inner else None)
+        fields_read = standard.fields | ({TIME_COLUMN} if inner or _timed(standard.steps) else frozenset())
         return _Correlated(
             bases=bases,
             steps=standard.steps,
             columns=columns_after(standard.steps, columns),
-            fields=named,
+            fields=fields_read,
             window=window,
             schedule=Schedule(min(window, 3600)),
             quiet=None,
@@ -165,7 +168,8 @@ class Compiler:
         settings = self._overrides(rule)
         columns = {**fields, RULE_COLUMN: Type.TEXT} if len(bases) > 1 else fields
         try:
-            built = _built(rule.custom_attributes["polysigma"], columns, window, settings)
+            names = tuple(dict.fromkeys(base.name for base in bases))
+            built = _built(rule.custom_attributes["polysigma"], columns, window, settings, names)
         except PlanError as error:
             raise self._refused(rule, error) from None
         return _Correlated(
@@ -198,7 +202,7 @@ class Compiler:
             raise unsupported(
                 f"correlation {name}: a staged or chained correlation inside of it must have the same timespan"
             )
-        outer = portable(rule, inner.columns)
+        outer = portable(rule, inner.columns, ())
         return _Correlated(
             bases=inner.bases,
             steps=(*inner.steps, *outer.steps),
@@ -231,7 +235,9 @@ class Compiler:
     ) -> Compiled:
         """The query, under a head comment that says what it loses. Blind ones must have been accepted."""
         platform = bases[0].platform
-        own = [Loss(level=FidelityLevel.APPROXIMATE, reason=reason) for reason in self.printer.losses(plan)]
+        steps = without_sequences(plan.steps, grouped_first=self.printer.annotates_groups_only)
+        said = replace(plan, steps=steps)
+        own = [Loss(level=FidelityLevel.APPROXIMATE, reason=reason) for reason in self.printer.losses(said)]
         losses = tuple(dict.fromkeys((*losses, *own)))
         blind = [loss for loss in losses if loss.level is FidelityLevel.BLIND]
         if blind and "blind" not in self.backend.options.accept:
@@ -250,7 +256,7 @@ class Compiler:
         header.append("fidelity: exact") if level is FidelityLevel.EXACT else None
         header += [f"{loss.level.value}: {loss.reason}" for loss in losses]
         time = bases[0].scope.time
-        job = Job(plan, tuple(header), self.backend.options.form, time.search_column, platform.carry)
+        job = Job(said, tuple(header), self.backend.options.form, time.search_column, platform.carry)
         query = self.printer.query(job)
         unknown = tuple(sorted(column for base in bases for column in base.unknown_columns(plan)))
         return Compiled(plan, query, losses, level, unknown)
@@ -282,13 +288,15 @@ _BUILT: dict[str, Built] = {}
 """What became of a map, by its text: `sigma convert` for several platforms reads the same one again and again."""
 
 
-def _built(polysigma: Any, columns: Mapping[str, Type], window: int, settings: Mapping[str, Any]) -> Built:
+def _built(
+    polysigma: Any, columns: Mapping[str, Type], window: int, settings: Mapping[str, Any], rules: tuple[str, ...]
+) -> Built:
     """The steps of a map. Raises PlanError."""
-    key = repr((polysigma, columns, window, settings))
+    key = repr((polysigma, columns, window, settings, rules))
     if key not in _BUILT:
         if len(_BUILT) > 1000:
             _BUILT.clear()
-        _BUILT[key] = build(read_metadata(polysigma), columns, window, settings)
+        _BUILT[key] = build(read_metadata(polysigma), columns, window, settings, rules)
     return _BUILT[key]
 
 
@@ -328,7 +336,9 @@ def _too_fine(resolution: int, correlated: _Correlated) -> list[Loss]:
     spans = [step.seconds for step in correlated.steps if isinstance(step, Bucket)] + [correlated.window]
     short = [span for span in spans if resolution and span % resolution]
     if not short:
-        return []
+        ordered = resolution and any(isinstance(step, Ordered) for step in correlated.steps)
+        reason = f"one row covers {format_duration(resolution)} of events, within which their order is not told"
+        return [Loss(level=FidelityLevel.APPROXIMATE, reason=reason)] if ordered else []
     reason = (
         f"one row covers {format_duration(resolution)} of events, so that nothing can be counted in spans of "
         f"{format_duration(min(short))}"
@@ -379,6 +389,11 @@ def _shared_fields(bases: tuple[BaseRule, ...], aliases: Mapping[str, Mapping[st
         kind = kinds.pop() if len(kinds) == 1 else None
         shared[alias] = kind or Type.TEXT
     return shared
+
+
+def _timed(steps: tuple[Step, ...]) -> bool:
+    """Whether steps look at the time of the events."""
+    return any(isinstance(step, Bucket | Ordered) for step in steps)
 
 
 def _windows(window: int, *, tumbling: bool) -> str:

@@ -5,18 +5,35 @@ Source: Sigma correlation rules specification 2.1, sections on correlation types
 
 from __future__ import annotations
 
+import itertools
+import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sigma.correlations import (
+    CorrelationConditionAND,
+    CorrelationConditionItem,
+    CorrelationConditionNOT,
     SigmaCorrelationCondition,
     SigmaCorrelationConditionOperator,
     SigmaCorrelationRule,
     SigmaCorrelationType,
+    SigmaRuleReference,
 )
 
-from polysigma.plan.expressions import Column, Comparison, ComparisonOperator, Constant, Expression
-from polysigma.plan.steps import Bucket, Group, Measure, Step, Where
+from polysigma.plan.expressions import (
+    Case,
+    Column,
+    Comparison,
+    ComparisonOperator,
+    Constant,
+    Expression,
+    TextMatch,
+    conjunction,
+    disjunction,
+)
+from polysigma.plan.steps import RULE_COLUMN, Bucket, Group, Measure, Order, Ordered, Step, Where
 
 from .errors import unsupported
 
@@ -27,8 +44,8 @@ if TYPE_CHECKING:
 
 WINDOW = "Window"
 """The bucket of an inner correlation's own timespan, in a chain."""
-RULE_COLUMN = "Rule"
-"""In a plan with several sources, the name of the rule that a row matched."""
+MOST_ORDERS = 64
+"""A condition that allows for more orders of rules is refused: each is several columns of the query."""
 
 _OPERATORS: dict[SigmaCorrelationConditionOperator, ComparisonOperator] = {
     SigmaCorrelationConditionOperator.LT: "<",
@@ -38,6 +55,7 @@ _OPERATORS: dict[SigmaCorrelationConditionOperator, ComparisonOperator] = {
     SigmaCorrelationConditionOperator.EQ: "=",
     SigmaCorrelationConditionOperator.NEQ: "!=",
 }
+_OF_RULES = {SigmaCorrelationType.TEMPORAL, SigmaCorrelationType.TEMPORAL_ORDERED}
 _MEASURES = {
     SigmaCorrelationType.VALUE_SUM: ("ValueSum", "sum"),
     SigmaCorrelationType.VALUE_AVG: ("ValueAverage", "avg"),
@@ -54,21 +72,35 @@ class Portable:
     fields: frozenset[str]
 
 
-def portable(rule: SigmaCorrelationRule, columns: Mapping[str, Type], bucket: int | None = None) -> Portable:
+def portable(
+    rule: SigmaCorrelationRule,
+    columns: Mapping[str, Type],
+    rules: tuple[tuple[str, str], ...],
+    bucket: int | None = None,
+) -> Portable:
     """The steps of a standard correlation over rows with these columns.
 
-    `bucket` cuts the rows into tumbling windows of so many seconds first (an inner correlation of a chain). Raises
+    `rules` are, in the order of the correlation, what it calls each rule, and the name by which rows know it. `bucket`
+    cuts the rows into tumbling windows of so many seconds first (an inner correlation of a chain). Raises
     SigmaFeatureNotSupportedByBackendError for what cannot be said.
     """
     name = rule.name or rule.title
+    names = tuple(known_as for _, known_as in rules)
     keys = tuple(str(field) for field in rule.group_by or ())
     steps: list[Step] = []
     if bucket is not None:
         steps.append(Bucket(WINDOW, bucket))
         keys = (*keys, WINDOW)
+    if rule.type in _OF_RULES and RULE_COLUMN not in columns:
+        raise unsupported(f"correlation {name}: {rule.type.name.lower()} is about several rules, and this names one")
     condition = rule.condition
     if not isinstance(condition, SigmaCorrelationCondition):
-        raise unsupported(f"correlation {name}: extended conditions are not supported yet")
+        terms = _terms(condition.parsed, dict(rules))
+        if rule.type is SigmaCorrelationType.TEMPORAL_ORDERED:
+            steps.append(Ordered(keys, _orders(name, terms, names)))
+        else:
+            steps += _seen(keys, terms, tuple(dict.fromkeys(names)))
+        return _checked(name, rule, columns, steps, ())
     match rule.type:
         case SigmaCorrelationType.EVENT_COUNT:
             column = "EventCount"
@@ -88,9 +120,8 @@ def portable(rule: SigmaCorrelationRule, columns: Mapping[str, Type], bucket: in
             steps.append(Group((*keys, RULE_COLUMN), (Measure("Events", "count"),)))
             steps.append(Group(keys, (Measure(column, "count"),)))
         case SigmaCorrelationType.TEMPORAL_ORDERED:
-            raise unsupported(
-                f"correlation {name}: temporal_ordered is not supported yet (temporal is, without the order)"
-            )
+            steps.append(Ordered(keys, _subsequences(name, condition, names)))
+            return _checked(name, rule, columns, steps, ())
         case kind if kind in _MEASURES:
             fields = _fields(name, condition)
             column, function = _MEASURES[kind]
@@ -103,10 +134,97 @@ def portable(rule: SigmaCorrelationRule, columns: Mapping[str, Type], bucket: in
         case kind:
             raise unsupported(f"correlation {name}: the type {kind.name.lower()} is not supported")
     steps.append(Where(_threshold(condition, column)))
+    return _checked(name, rule, columns, steps, fields)
+
+
+def _checked(
+    name: str, rule: SigmaCorrelationRule, columns: Mapping[str, Type], steps: list[Step], fields: tuple[str, ...]
+) -> Portable:
+    """The steps, once the fields that they name are known to be there."""
     named = {*(str(field) for field in rule.group_by or ()), *fields}
     for field in sorted(named - columns.keys()):
         raise unsupported(f"correlation {name}: {field} is not a field of the rules that it refers to")
     return Portable(tuple(steps), frozenset(named))
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """Rules of which there must be an event, and rules of which there must be none."""
+
+    some: frozenset[str]
+    none: frozenset[str]
+
+
+def _terms(node: CorrelationConditionItem | SigmaRuleReference, rules: Mapping[str, str]) -> list[_Term]:
+    """An extended condition as alternatives (disjunctive normal form), those that cannot be met left out."""
+    return [term for term in dict.fromkeys(_alternatives(node, rules, negate=False)) if not term.some & term.none]
+
+
+def _alternatives(
+    node: CorrelationConditionItem | SigmaRuleReference, rules: Mapping[str, str], *, negate: bool
+) -> list[_Term]:
+    if isinstance(node, SigmaRuleReference):
+        rule, nothing = frozenset({rules[node.reference]}), frozenset[str]()
+        return [_Term(nothing, rule) if negate else _Term(rule, nothing)]
+    if isinstance(node, CorrelationConditionNOT):
+        return _alternatives(node.args[0], rules, negate=not negate)
+    parts = [_alternatives(part, rules, negate=negate) for part in node.args]
+    if isinstance(node, CorrelationConditionAND) is negate:
+        return [term for part in parts for term in part]
+    if math.prod(len(part) for part in parts) > MOST_ORDERS:
+        raise unsupported(f"an extended condition with more than {MOST_ORDERS} alternatives")
+    return [
+        _Term(frozenset().union(*(term.some for term in each)), frozenset().union(*(term.none for term in each)))
+        for each in itertools.product(*parts)
+    ]
+
+
+def _seen(keys: tuple[str, ...], terms: list[_Term], rules: tuple[str, ...]) -> list[Step]:
+    """Which rules a key's events matched, and the condition on that."""
+    seen = {rule: f"Saw_{re.sub(r'[^A-Za-z0-9_]', '_', rule)}" for rule in rules}
+    if len(set(seen.values())) < len(seen):
+        seen = {rule: f"{name}_{number}" for number, (rule, name) in enumerate(seen.items(), 1)}
+    flags = tuple(
+        Measure(name, "max", Case(((_is_rule(rule), Constant(1)),), Constant(0))) for rule, name in seen.items()
+    )
+
+    def met(term: _Term) -> Expression:
+        asked = [rule for rule in rules if rule in term.some | term.none]
+        return conjunction(*(Comparison("=", Column(seen[rule]), Constant(int(rule in term.some))) for rule in asked))
+
+    return [Group(keys, flags), Where(disjunction(*(met(term) for term in terms)))]
+
+
+def _is_rule(rule: str) -> Expression:
+    return TextMatch(Column(RULE_COLUMN), (rule,), cased=True)
+
+
+def _orders(name: str, terms: list[_Term], rules: tuple[str, ...]) -> tuple[Order, ...]:
+    """The rules of each alternative in the order of the correlation."""
+    found = []
+    for term in terms:
+        if not term.some:
+            raise unsupported(f"correlation {name}: an order of rules without any rule that must have matched")
+        order = tuple(rule for rule in rules if rule in term.some)
+        found.append(Order(order, tuple(rule for rule in rules if rule in term.none)))
+    return tuple(dict.fromkeys(found))
+
+
+def _subsequences(name: str, condition: SigmaCorrelationCondition, rules: tuple[str, ...]) -> tuple[Order, ...]:
+    """All rules in their order, or, where the condition asks for fewer, every choice of so many."""
+    operator, least = condition.op, condition.count
+    if operator is SigmaCorrelationConditionOperator.GT:
+        operator, least = SigmaCorrelationConditionOperator.GTE, least + 1
+    if operator is SigmaCorrelationConditionOperator.EQ and least == len(rules):
+        operator = SigmaCorrelationConditionOperator.GTE
+    if operator is not SigmaCorrelationConditionOperator.GTE or not 1 <= least <= len(rules):
+        raise unsupported(
+            f"correlation {name}: temporal_ordered asks for some or all of its {len(rules)} rules in their order "
+            f"(gte: 1 to {len(rules)}), not for {condition.op.name.lower()}: {condition.count}"
+        )
+    if math.comb(len(rules), least) > MOST_ORDERS:
+        raise unsupported(f"correlation {name}: {least} of {len(rules)} rules can come in too many orders")
+    return tuple(Order(chosen) for chosen in itertools.combinations(rules, least))
 
 
 def _fields(name: str, condition: SigmaCorrelationCondition) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ import re
 from typing import TYPE_CHECKING, assert_never
 
 from polysigma.plan.expressions import (
-    TRUE,
     And,
     Arithmetic,
     Call,
@@ -191,7 +190,8 @@ class Expressions:
             first, second = (f"todouble({self.value(side)})" for side in (left, right))
         else:
             first, second = self._operand(left), self._operand(right)
-        if (operator, right) == ("=", TRUE) and self._is_test(left):
+        # To Python, 1 is true.
+        if operator == "=" and isinstance(right, Constant) and right.value is True and self._is_test(left):
             return [self.condition(left)]
         if operator in {"=", "!="}:
             sides = ((left, first), (right, second))

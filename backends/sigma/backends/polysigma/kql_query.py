@@ -9,12 +9,14 @@ from polysigma.plan.expressions import Call, Column, Exists, Expression, Or, col
 from polysigma.plan.scope import columns_after
 from polysigma.plan.simplify import simplify
 from polysigma.plan.steps import (
+    RULE_COLUMN,
     TIME_COLUMN,
     Annotate,
     Bucket,
     Derive,
     Group,
     Measure,
+    Ordered,
     Score,
     Select,
     Sort,
@@ -26,7 +28,6 @@ from polysigma.plan.steps import (
 )
 from polysigma.plan.types import Type
 
-from .correlations import RULE_COLUMN
 from .errors import unsupported
 from .kql_addresses import address_columns, by_family
 from .kql_expressions import Expressions
@@ -122,7 +123,7 @@ class Query:
                     done.append(replace(step, by=keys, measures=tuple(self._timed_measure(item) for item in measures)))
                 case Score(cases=cases):
                     done.append(replace(step, cases=tuple((points, self._with_time(test)) for points, test in cases)))
-                case Bucket() | Select() | Sort() | Take():
+                case Bucket() | Select() | Sort() | Take() | Ordered():
                     done.append(step)
                 case _:
                     assert_never(step)
@@ -290,6 +291,8 @@ class Query:
                 self.lines.append(f"take {count}")
             case Select():
                 pass  # the projection at the end shows
+            case Ordered():
+                raise TypeError(step)  # said by other steps
             case _:
                 assert_never(step)
 

@@ -18,12 +18,14 @@ from polysigma.plan.expressions import (
 )
 from polysigma.plan.simplify import simplify
 from polysigma.plan.steps import (
+    RULE_COLUMN,
     TIME_COLUMN,
     Annotate,
     Bucket,
     Derive,
     Group,
     Measure,
+    Ordered,
     Plan,
     Score,
     Select,
@@ -36,7 +38,6 @@ from polysigma.plan.steps import (
 )
 from polysigma.plan.types import Type
 
-from .correlations import RULE_COLUMN
 from .errors import unsupported
 from .logscale_filters import Filters, field_name, quoted
 from .logscale_sources import apart, in_common, shared_and_own
@@ -58,6 +59,8 @@ _SIMPLE = {"sum": "sum", "min": "min", "max": "max", "avg": "avg", "stdev": "std
 
 class LogScalePrinter(Printer):
     """Prints plans as CQL, one step a line."""
+
+    annotates_groups_only = True
 
     def print(self, job: Job) -> str:
         return self.head(job.header) + _Query(job).text()
@@ -230,6 +233,8 @@ class _Query:
                     self.lines += self.values.score(name, cases)
                 case Select() | Sort() | Take():
                     pass  # the table at the end shows, orders and limits
+                case Ordered():
+                    raise TypeError(step)  # said by other steps
                 case _:
                     assert_never(step)
             after = columns_after((step,), self.types)

@@ -5,7 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from polysigma.plan.expressions import Comparison, Expression, In, InNetwork, Regex, TextMatch, columns, walk
-from polysigma.plan.steps import TIME_COLUMN, Annotate, Bucket, Derive, Group, Score, Select, Sort, Step, Take, Where
+from polysigma.plan.steps import (
+    TIME_COLUMN,
+    Annotate,
+    Bucket,
+    Derive,
+    Group,
+    Ordered,
+    Score,
+    Select,
+    Sort,
+    Step,
+    Take,
+    Where,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +61,9 @@ def columns_read(steps: tuple[Step, ...]) -> set[str]:
     found: set[str] = set()
     for step in steps:
         match step:
-            case Group(by=by, measures=measures) | Annotate(by=by, measures=measures):
+            case (
+                Group(by=by, measures=measures) | Ordered(by=by, measures=measures) | Annotate(by=by, measures=measures)
+            ):
                 found |= set(by)
                 for measure in measures:
                     for part in (measure.value, measure.condition):
@@ -80,7 +95,7 @@ def calculated(steps: tuple[Step, ...]) -> set[str]:
     found: set[str] = set()
     for step in steps:
         match step:
-            case Group(measures=measures) | Annotate(measures=measures):
+            case Group(measures=measures) | Ordered(measures=measures) | Annotate(measures=measures):
                 for measure in measures:
                     for part in (measure.value, measure.condition):
                         found |= set(columns(part)) if part is not None else set()

@@ -41,6 +41,8 @@ class Printer(ABC):
     """A language: it turns a plan into text, or refuses with a SigmaFeatureNotSupportedByBackendError."""
 
     comment = "// "
+    annotates_groups_only = False
+    """Whether the language can add a measure to rows only once they are grouped."""
     needs_time = False
     """Whether a plan with a window needs the time of each row for itself (SQL, which has no search window)."""
 

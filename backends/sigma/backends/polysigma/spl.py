@@ -27,10 +27,9 @@ from polysigma.plan.expressions import (
     walk,
 )
 from polysigma.plan.simplify import simplify
-from polysigma.plan.steps import Annotate, Group, Plan, Source, widest_bucket
+from polysigma.plan.steps import RULE_COLUMN, Annotate, Group, Plan, Source, widest_bucket
 from polysigma.plan.types import Type
 
-from .correlations import RULE_COLUMN
 from .errors import unsupported
 from .printer import Job, Printer, one_line
 from .spl_search import Search

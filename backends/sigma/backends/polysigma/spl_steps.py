@@ -19,6 +19,7 @@ from polysigma.plan.steps import (
     Derive,
     Group,
     Measure,
+    Ordered,
     Score,
     Select,
     Sort,
@@ -97,6 +98,8 @@ class Steps:
                 lines = [f"sort 0 {', '.join(keys)}"]
             case Take(count=count):
                 lines = [f"head {count}"]
+            case Ordered():
+                raise TypeError(step)  # said by other steps
             case _:
                 assert_never(step)
         after = columns_after((step,), self.values.types)

@@ -15,12 +15,14 @@ from polysigma.plan.expressions import Call, Expression, columns, conjuncts
 from polysigma.plan.scope import columns_after
 from polysigma.plan.simplify import simplify
 from polysigma.plan.steps import (
+    RULE_COLUMN,
     TIME_COLUMN,
     Annotate,
     Bucket,
     Derive,
     Group,
     Measure,
+    Ordered,
     Plan,
     Score,
     Select,
@@ -33,7 +35,6 @@ from polysigma.plan.steps import (
 )
 from polysigma.plan.types import Type
 
-from .correlations import RULE_COLUMN
 from .errors import unsupported
 from .ordering import closure
 from .printer import Job, Printer
@@ -181,6 +182,8 @@ class _Query:
                     found |= set(names)
                 case Bucket() | Sort() | Take():
                     pass
+                case Ordered():
+                    raise TypeError(step)  # said by other steps
                 case _:
                     assert_never(step)
         return found
@@ -288,6 +291,8 @@ class _Query:
                 query = picked([exp.Star(), named(case.else_(exp.convert(0), copy=False), score)], base)
             case Select() | Sort() | Take():
                 return  # the result at the end shows, orders and limits
+            case Ordered():
+                raise TypeError(step)  # said by other steps
             case _:
                 assert_never(step)
         self._add(number, step, query)
