@@ -14,6 +14,7 @@ VERBS = {
     "lint": "Check CQL, without a server.",
     "prove": "Show, by running them, that queries find the same everywhere.",
     "replay": "Run a detection on data: JSON lines, CSV, Parquet, ...",
+    "tune": "Try values and exclusions on a site's own history.",
     "schema": "Print the JSON Schema of rules, for editors.",
     "demo": "Three days of a small network, one detection, its hits.",
 }

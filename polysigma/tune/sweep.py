@@ -9,6 +9,7 @@ their counts by bucket, and the steps up to the first one that differs.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     from polysigma.plan.steps import Plan, Step
     from polysigma.replay import Hit
+
+_NUMBERS = count()
+"""Several sweeps may have their tables in one connection."""
 
 END = "PolysigmaWindowEnd"
 """The column that holds the end of the window, in seconds since the epoch."""
@@ -62,17 +66,18 @@ class Sweep:
         self.every = schedule_of(plan)
         self.window = plan.window
         self.connection = connection
-        self._number = 0
         self._tables: list[str] = []
         self._spread: dict[tuple[Step, ...], _Table] = {}
         self._stages: dict[tuple[Step, ...], _Table] = {}
         self._matched = self._evaluated(text)
-        last = self._execute(
-            f"SELECT max(CAST(floor(epoch({quoted(TIME_COLUMN)}) / {self.every}) AS BIGINT)) FROM {self._matched.name} "  # noqa: S608
-            f"WHERE isfinite({quoted(TIME_COLUMN)})"
-        ).fetchall()[0][0]
-        self.last = None if last is None else (last + 1) * self.every
+        at = f"epoch({quoted(TIME_COLUMN)})"
+        first, last = self._execute(
+            f"SELECT min({at}), max({at}) FROM {self._matched.name} WHERE isfinite({quoted(TIME_COLUMN)})"  # noqa: S608
+        ).fetchall()[0]
+        self.last = None if last is None else (int(last // self.every) + 1) * self.every
         """The end of the last window."""
+        self.span: float = 0.0 if last is None else last - first
+        """Seconds from the first event that the rule matches to the last."""
         self._base = _windowless(plan)
 
     def _evaluated(self, text: str) -> _Table:
@@ -157,8 +162,7 @@ class Sweep:
         return self._spread[alone]
 
     def _new(self, select: str) -> str:
-        name = f"polysigma_sweep_{self._number}"
-        self._number += 1
+        name = f"polysigma_sweep_{next(_NUMBERS)}"
         self._execute(f"CREATE TABLE {name} AS {select}\n")
         self._tables.append(name)
         return name
@@ -208,15 +212,15 @@ def _windowless(plan: Plan) -> tuple[Step, ...]:
 def _parted(steps: tuple[Step, ...], every: int, window: int) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     """The steps up to the first grouping, if that is by a bucket whose edges windows begin and end on; and the others,
     with the end of the window among the keys of each."""
-    count = 0
+    whole = 0
     buckets: set[str] = set()
     for number, step in enumerate(steps, start=1):
         if isinstance(step, Bucket) and not every % step.seconds and not window % step.seconds:
             buckets.add(step.name)
         elif hasattr(step, "by"):
-            count = number if isinstance(step, Group) and buckets & set(step.by) else 0
+            whole = number if isinstance(step, Group) and buckets & set(step.by) else 0
             break
-    return steps[:count], tuple(_keyed(step) for step in steps[count:])
+    return steps[:whole], tuple(_keyed(step) for step in steps[whole:])
 
 
 def _edge(alone: tuple[Step, ...], every: int, window: int) -> str:

@@ -88,9 +88,8 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize(
-    "rule", ["botnet_node_beaconing", pytest.param("regular_beacon_to_rare_destination", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", VARIANTS)
 def test_a_sweep_gives_the_hits_of_a_replay_for_every_variant(events, rule):
     with opened([events]) as inputs:
         made = [compile_rule(rule, "sysmon_json", "sql", values, table="events") for values in VARIANTS[rule]]

@@ -1,0 +1,168 @@
+"""`polysigma tune`: what a rule's parameters and exclusions would do on a site's own history."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from polysigma.diagnostics import Diagnostic, PolysigmaError, as_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from polysigma.tune.history import Study
+
+
+@click.command()
+@click.argument("rule", required=False)
+@click.argument("data", nargs=-1)
+@click.option("--shape", type=click.Choice(["sysmon", "fdr"]), help="What the data is, if it is not to be recognised.")
+@click.option("--tuning", metavar="FILE", help="The tuning that is in force: values and exclusions.")
+@click.option("--labels", metavar="FILE", help="What is known of hits on this data: `malicious` and `benign`.")
+@click.option("--parameter", "-p", "parameters", multiple=True, metavar="NAME", help="Only this one; repeatable.")
+@click.option("--proposals", type=click.IntRange(0, 100), default=10, show_default=True, help="Exclusions to propose.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How.")
+@click.option("--svg", type=click.Path(file_okay=False, path_type=Path), help="A folder: a picture a parameter.")
+@click.option("--write", metavar="FILE", help="Add the proposals that are chosen to this tuning file.")
+@click.option("--choose", multiple=True, type=click.IntRange(1), metavar="NO.", help="With --write: one; repeatable.")
+@click.option("--owner", metavar="WHO", help="With --write: who answers for the exclusions.")
+@click.option("--expires", metavar="DAY", help="With --write: the last day on which they hold, as 2027-06-30.")
+@click.option("--reason", metavar="TEXT", help="With --write: why; what they are and remove, where it is not given.")
+@click.option("--emit", metavar="DIR", help="Write --tuning as Sigma filters and options for sigma convert, and stop.")
+def command(rule: str | None, data: tuple[str, ...], **options: Any) -> None:
+    """Show what RULE's parameters and exclusions would do on recorded events.
+
+    RULE is a folder, a file, or the name of a packaged detection; DATA is what `polysigma replay` takes. Shows the
+    alerts a day at values around that of each parameter, who raises most of them, and what could be excluded, with
+    what that would remove and whether a hit that is known to be malicious gets lost. A star marks the value in force.
+
+    With --emit and --tuning: writes a folder for each detection that the tuning changes, with `filters.yml` for
+    `sigma convert --filter` and `options` for its command line; RULE and DATA are then the rules, the packaged ones by
+    default.
+
+    Exit status: 0; 2 for data, a rule or a tuning that cannot be read.
+    """
+    if options["emit"]:
+        _emit([*([rule] if rule else []), *data], options)
+        return
+    if rule is None or not data:
+        raise click.UsageError("name a rule, and the data to try it on (or --emit DIR --tuning FILE)")
+    expires = _checked(options)
+    study = _study(rule, data, options)
+    if options["svg"]:
+        from polysigma.tune.report import write_pictures
+
+        done = write_pictures(study.curves, options["svg"])
+        click.echo(f"{len(done)} pictures written to {options['svg']}", err=True)
+    if options["form"] == "json":
+        click.echo(json.dumps(study.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        from polysigma.tune.report import write_study
+
+        write_study(study, sys.stdout)
+    if study.findings:
+        click.echo(as_text(study.findings), err=True)
+    if options["write"]:
+        assert expires is not None
+        _write(study, options, expires)
+
+
+def _checked(options: dict[str, Any]) -> date | None:
+    """The day of --expires, once the options of --write are known to belong together: before anything takes long."""
+    needed = ("choose", "owner", "expires")
+    if not options["write"]:
+        given = [name for name in (*needed, "reason") if options[name]]
+        if given:
+            raise click.UsageError(f"--{given[0]} needs --write FILE")
+        return None
+    missing = [name for name in needed if not options[name]]
+    if missing:
+        raise click.UsageError(f"--write needs --{' and --'.join(missing)}")
+    try:
+        return date.fromisoformat(options["expires"])
+    except ValueError:
+        raise click.BadParameter(f"{options['expires']!r} is no day, as 2027-06-30", param_hint="--expires") from None
+
+
+def _study(rule: str, data: tuple[str, ...], options: dict[str, Any]) -> Study:
+    from polysigma.engines.embedded import duckdb
+    from polysigma.tune.history import study
+    from polysigma.tune.labels import read_labels
+    from polysigma.tuning import read_tuning
+
+    tuning = read_tuning(options["tuning"]) if options["tuning"] else None
+    labels = read_labels(options["labels"]) if options["labels"] else None
+    duckdb()  # before the data is looked at: without it there is nothing to be had
+    try:
+        with _Progress() as progress:
+            return study(
+                rule,
+                data,
+                shape=options["shape"],
+                tuning=tuning,
+                labels=labels,
+                only=options["parameters"],
+                proposals=options["proposals"],
+                progress=progress,
+            )
+    except OSError as error:
+        message = f"{error.filename or 'polysigma'}: {error.strerror or error}"
+        raise PolysigmaError(Diagnostic("unreadable-data", message)) from None
+
+
+def _write(study: Study, options: dict[str, Any], expires: date) -> None:
+    from polysigma.tune.write import write_exclusions
+
+    wanted = sorted(set(options["choose"]))
+    if wanted[-1] > len(study.proposals):
+        message = f"there is no proposal {wanted[-1]}: there are {len(study.proposals)}"
+        raise PolysigmaError(Diagnostic("unknown-proposal", message))
+    chosen = [study.proposals[number - 1] for number in wanted]
+    path = Path(options["write"])
+    write_exclusions(path, study.rule, chosen, owner=options["owner"], expires=expires, reason=options["reason"])
+    plural = "exclusion" if len(chosen) == 1 else "exclusions"
+    click.echo(f"{len(chosen)} {plural} added to {path}", err=True)
+
+
+def _emit(rules: list[str], options: dict[str, Any]) -> None:
+    from polysigma.tune.emit import emit
+    from polysigma.tuning import read_tuning
+
+    if not options["tuning"]:
+        raise click.UsageError("--emit writes what --tuning FILE holds")
+    done, findings = emit(read_tuning(options["tuning"]), Path(options["emit"]), rules)
+    if findings:
+        click.echo(as_text(findings), err=True)
+    for one in done:
+        arguments = [f"--filter {one.filters}"] if one.filters else []
+        after = f" < {one.options}" if one.options else ""
+        start = "xargs sigma convert" if one.options else "sigma convert"
+        click.echo(f"{start} -t TARGET -p PLATFORM {' '.join([*arguments, 'RULE'])}{after}   # {one.detection}")
+
+
+class _Progress:
+    """A context that gives a progress bar on standard error, or None where that is no terminal."""
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+
+    def __enter__(self) -> Callable[[str, float], None] | None:
+        if not sys.stderr.isatty():
+            return None
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        bar = self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        task = bar.add_task("", total=1.0)
+        bar.start()
+        return lambda what, part: bar.update(task, description=what, completed=part)
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar:
+            self.bar.stop()

@@ -1,0 +1,94 @@
+"""A site's tuning for those who convert with `sigma convert`: standard Sigma filters, and options for our backends."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from polysigma.catalog import packaged_names, read_rules
+from polysigma.diagnostics import Diagnostic, PolysigmaError
+from polysigma.tuning import apply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from polysigma.plan.metadata import ParameterValue
+    from polysigma.tuning import Tuning
+
+FILTERS, OPTIONS = "filters.yml", "options"
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """What was written for one detection; a file that there is nothing for is not there."""
+
+    detection: str
+    filters: Path | None
+    options: Path | None
+
+
+def emit(tuning: Tuning, folder: Path, references: Iterable[str] = ()) -> tuple[list[Emitted], list[Diagnostic]]:
+    """Writes a folder for each detection that the tuning changes: `filters.yml` and `options`.
+
+    `filters.yml` is for `sigma convert --filter`; `options` holds arguments as a shell takes them, one a line:
+    `xargs sigma convert ... < options`. `references` are the rules, the packaged ones where there are none. Gives back
+    what was written and what there is to say of the tuning. Raises PolysigmaError where the tuning does not fit the
+    rules, where a value cannot be said as an option, and where a file cannot be written.
+    """
+    files, findings = read_rules(references or packaged_names())
+    if findings:
+        raise PolysigmaError(*findings)
+    tuned = apply(files, tuning)
+    names = dict.fromkeys([*tuned.settings, *(one["polysigma"]["detection"] for one in tuned.filters)])
+    done = []
+    for name in names:
+        own = [one for one in tuned.filters if one["polysigma"]["detection"] == name]
+        arguments = [
+            shlex.join(["-O", f"set={name}.{parameter}={_text(tuning, name, parameter, value)}"])
+            for parameter, value in tuned.settings.get(name, {}).items()
+        ]
+        filters = "---\n".join(yaml.safe_dump(one, sort_keys=False, allow_unicode=True, width=120) for one in own)
+        done.append(
+            Emitted(
+                name,
+                _written(folder / name / FILTERS, filters),
+                _written(folder / name / OPTIONS, "".join(f"{one}\n" for one in arguments)),
+            )
+        )
+    return done, tuned.findings
+
+
+def _text(tuning: Tuning, detection: str, parameter: str, value: ParameterValue) -> str:
+    """A value as the option `set` reads it. Raises PolysigmaError for one that it would read as another."""
+    items = list(_items(value))
+    text = ",".join(items)
+    if any("," in item for item in items if isinstance(value, list)) or any(item != item.strip() for item in items):
+        number = next(number for number, entry in tuning.of(detection) if parameter in entry.parameters)
+        message = f"{parameter}: {value!r} cannot be given to sigma convert, whose options split texts at commas"
+        hint = "use polysigma convert --tuning"
+        raise tuning.document.error("not-an-option", message, number, "parameters", parameter, hint=hint)
+    return text
+
+
+def _items(value: Any) -> Iterator[str]:
+    for item in value if isinstance(value, list) else [value]:
+        yield str(item).lower() if isinstance(item, bool) else str(item)
+
+
+def _written(path: Path, text: str) -> Path | None:
+    """The file, written; what an earlier run left for which there is nothing now is taken away."""
+    try:
+        if not text:
+            path.unlink(missing_ok=True)
+            return None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise PolysigmaError(
+            Diagnostic("unwritable", f"cannot be written: {error.strerror}", None, str(path))
+        ) from None
+    return path
