@@ -70,7 +70,7 @@ class _Site:
 
     call: tree.Call
     bound: bool
-    """`field =~ call()`, which gives it `field`."""
+    """`field =~ call()`, or a guard of `field match {...}`, which give it `field`."""
     is_step: bool
     """A step of its own, so that nothing else names its result."""
 
@@ -100,7 +100,7 @@ def _sites(query: tree.Query) -> Iterator[_Site]:
     steps: set[int] = set()
     for node in tree.walk(query):
         match node:
-            case tree.Bind(call=call):
+            case tree.Bind(call=call) | tree.MatchBranch(guard=tree.Call() as call):
                 bound.add(id(call))
             case tree.Pipeline(steps=found):
                 steps.update(id(step) for step in found)
