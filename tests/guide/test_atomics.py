@@ -54,8 +54,19 @@ with open(path, "a", buffering=1) as seen:
             except OSError:
                 pass
             connection.close()
-            seen.write(json.dumps({"time": time.time(), "peer": peer[0], "port": local[1], "said": said}) + "\\n")
+            told = {"time": time.time(), "peer": peer[0], "address": local[0], "port": local[1], "said": said}
+            seen.write(json.dumps(told) + "\\n")
 """
+CALLER = """
+import socket, sys, time
+for _ in range(100):
+    try:
+        socket.create_connection((sys.argv[1], int(sys.argv[2])), 1).close()
+        break
+    except OSError:
+        time.sleep(0.1)
+"""
+HOST = "203.0.113.254"
 
 
 BASH = [(path.parents[2], path.stem) for path in FILES if "name: bash" in path.read_text(encoding="utf-8")]
@@ -143,15 +154,16 @@ def test_the_files_are_valid_by_the_published_model(tmp_path):
 
 @contextmanager
 def network():
-    """Two namespaces with a cable between them: the host's, and that of the server at ADDRESS."""
+    """Two namespaces with a cable between them: the host's, and that of the server at ADDRESS and those around it."""
     host, server = f"polysigma-host-{os.getpid()}", f"polysigma-server-{os.getpid()}"
     steps = [
         f"netns add {host}",
         f"netns add {server}",
         f"link add eth0 netns {host} type veth peer name eth0 netns {server}",
-        f"-n {host} address add 203.0.113.1/24 dev eth0",
+        f"-n {host} address add {HOST}/24 dev eth0",
         f"-n {server} address add {ADDRESS}/24 dev eth0",
         *(f"-n {space} link set {device} up" for space in (host, server) for device in ("lo", "eth0")),
+        f"-n {server} route add local 203.0.113.0/25 dev lo",
     ]
     try:
         for step in steps:
@@ -166,25 +178,30 @@ def network():
 
 @pytest.fixture
 def run(tmp_path):
-    """Runs a Bash test against a listener and returns its output and the connections that the listener accepted."""
+    """Runs a Bash test against a listener and returns its output and the connections that the listener accepted.
+
+    With `call`, the server calls that port of the host as soon as somebody waits there.
+    """
     if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("bash"):
         pytest.skip("network namespaces take Linux, root, ip and bash")
 
-    def one(test, listening, **values):
+    def one(test, listening, call=None, **values):
         seen = tmp_path / "seen.jsonl"
         seen.touch()
         with network() as (host, server):
             inside = ["ip", "netns", "exec", server, sys.executable, "-c", LISTENER]
             listener = subprocess.Popen(
-                [*inside, ADDRESS, ",".join(map(str, listening)), str(seen)], stdout=subprocess.PIPE, text=True
+                [*inside, "", ",".join(map(str, listening)), str(seen)], stdout=subprocess.PIPE, text=True
             )
             try:
                 assert listener.stdout.readline() == "ready\n"
                 command = test.command(address=ADDRESS, **values)
                 there = ["ip", "netns", "exec", host, "bash", "-c"]
+                caller = subprocess.Popen([*inside[:-1], CALLER, HOST, str(call)]) if call else None
                 done = subprocess.run([*there, command], capture_output=True, text=True, check=False, timeout=120)
                 undone = subprocess.run([*there, test.command(cleanup=True)], capture_output=True, check=False)
                 time.sleep(0.3)
+                assert caller is None or caller.wait() == 0
             finally:
                 listener.terminate()
                 listener.wait()
@@ -196,28 +213,30 @@ def run(tmp_path):
     return one
 
 
-def hits(tmp_path, reference, connections, lasting=None):
+def hits(tmp_path, reference, connections, lasting=None, image="/usr/bin/bash", accepted=None):
     """The hits of a detection over the connections, as Sysmon for Linux would have recorded them.
 
-    A run with short pauses is stretched to the time that the test's own pauses take (`lasting`).
+    A run with short pauses is stretched to the time that the test's own pauses take (`lasting`). `accepted` is a port
+    of the host on which it accepted a connection from ADDRESS before it opened its own.
     """
     first, last = connections[0]["time"], connections[-1]["time"]
     stretch = lasting.total_seconds() / (last - first) if lasting else 1.0
     start = datetime(2026, 3, 2, 9, 50, tzinfo=UTC)
     rows = tmp_path / "sysmon.jsonl"
+    call = {"time": first, "peer": ADDRESS, "address": HOST, "port": accepted, "accepted": True}
     with rows.open("w", encoding="utf-8") as file:
-        for one in connections:
+        for one in [call, *connections] if accepted else connections:
             moment = start + timedelta(seconds=(one["time"] - first) * stretch)
             row = {
                 "Channel": "Linux-Sysmon/Operational",
                 "Computer": "ws-01",
                 "EventID": 3,
                 "UtcTime": moment.replace(tzinfo=None).isoformat(" ", "milliseconds"),
-                "Image": "/usr/bin/bash",
-                "Initiated": "true",
+                "Image": image,
+                "Initiated": "false" if "accepted" in one else "true",
                 "Protocol": "tcp",
                 "SourceIp": one["peer"],
-                "DestinationIp": ADDRESS,
+                "DestinationIp": one["address"],
                 "DestinationPort": str(one["port"]),
             }
             file.write(json.dumps(row) + "\n")
@@ -304,3 +323,14 @@ def test_rushing_an_address_and_trying_its_ports_are_bursts(run, tmp_path):
     assert "120 tries of 40 ports" in said
     found = hits(tmp_path, folder.name, connections[210:], timedelta(seconds=60))
     assert {(hit["BurstScore"], hit["UniquePorts"], hit["ScanIndicator"]) for hit in found} == {(3, 40, True)}
+
+
+@pytest.mark.slow
+def test_accepting_a_client_and_calling_many_addresses_hits(run, tmp_path):
+    folder = rules_root() / "socks_relay_node"
+    said, connections = run(atomic("T1090.002", "bash", folder), [443], call=4145)
+    assert f"25 of 25 addresses called for {ADDRESS}" in said
+    assert len({one["address"] for one in connections}) == 25
+    assert hits(tmp_path, folder.name, connections, image="/usr/bin/python3.11") == []  # nobody called
+    (hit,) = hits(tmp_path, folder.name, connections, image="/usr/bin/python3.11", accepted=4145)
+    assert (hit["Program"], hit["Clients"], hit["Destinations"], hit["ListeningPorts"]) == ("python3.11", 1, 25, 1)

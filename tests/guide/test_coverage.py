@@ -35,7 +35,14 @@ EVENTS = [falcon("NetworkConnectIP4", "a"), falcon("SensorHeartbeat", "a"), falc
 def sysmon(number, computer):
     moment = datetime.fromtimestamp(NOW - 5, UTC).replace(tzinfo=None).isoformat(" ", "milliseconds")
     port = "443" if number == 3 else None
-    return {"EventID": number, "Computer": computer, "DestinationPort": port, "UtcTime": moment}
+    initiated = "true" if number == 3 else None
+    return {
+        "EventID": number,
+        "Computer": computer,
+        "DestinationPort": port,
+        "Initiated": initiated,
+        "UtcTime": moment,
+    }
 
 
 def in_duckdb(text, table, rows):
@@ -80,7 +87,14 @@ def test_sysmon_as_json(path):
 def test_sysmon_in_splunk(path):
     source = "XmlWinEventLog:Microsoft-Windows-Sysmon/Operational"
     rows = [
-        {"_time": NOW - 5, "source": source, "EventCode": str(number), "Computer": computer, "DestinationPort": port}
+        {
+            "_time": NOW - 5,
+            "source": source,
+            "EventCode": str(number),
+            "Computer": computer,
+            "DestinationPort": port,
+            "Initiated": "true" if number == 3 else "",
+        }
         for number, computer, port in ((3, "ws-01", "443"), (1, "ws-01", ""), (1, "ws-02", ""))
     ]
     found = run_spl(query(path, "splunk_sysmon"), rows, now=NOW)
