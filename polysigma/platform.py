@@ -118,9 +118,12 @@ class FieldClaim(_Claim):
     data of a registry value where it is text, and nothing for a number or bytes (`registry_data`)."""
     values: dict[str, str | int] | None = None
     """Sigma value (lower case) to platform value, where the platform spells a closed set of values differently."""
+    unset: str | None = None
+    """What the rules write for a value that is not there (`-`), which the platform may also leave out."""
     loss: Loss | None = None
     """What a rule that uses the field loses."""
     reason: str | None = None
+    """Why the field is `refused`; with `choices`, why the platform records no other value."""
     hint: str | None = None
     """With `refused`: what a rule could use instead."""
     source: str = Field(min_length=3)

@@ -49,6 +49,9 @@ FUNCTIONS: dict[str, Function] = {
         # The following describe how a platform writes things down; claims use them, rules seldom need to.
         Function("address", (TEXT_LIKE,), Type.ADDRESS, "canonical spelling; ::ffff:a.b.c.d is a.b.c.d"),
         Function("base_name", (TEXT,), Type.TEXT, "what follows the last / or \\ of a path"),
+        Function(
+            "pipe_name", (TEXT,), Type.TEXT, "a named pipe as Sysmon has it: \\name for \\Device\\NamedPipe\\name"
+        ),
         Function("registry_key", (TEXT,), Type.TEXT, "a key of the Windows kernel's as Sysmon writes it: HKLM\\..."),
         Function("registry_value", (TEXT, TEXT), Type.TEXT, "and the value's name; (Default) where it has none"),
         Function("time_from_seconds", (NUMBER,), Type.TIME, "from seconds since 1970-01-01 UTC"),
@@ -58,6 +61,8 @@ FUNCTIONS: dict[str, Function] = {
         Function("registry_details", (TEXT, TEXT), Type.TEXT, "DWORD (0x...) and so on of a type and its data"),
         Function("account", (TEXT, TEXT), Type.TEXT, "domain\\name; the name alone where there is no domain"),
         Function("json_text", (TEXT, TEXT), Type.TEXT, "value at a key of the JSON object that a text holds, as text"),
+        Function("event_text", (TEXT, TEXT), Type.TEXT, "the named Data of the XML of a Windows event's data"),
+        Function("event_integer", (TEXT, TEXT), Type.INTEGER, "the same as a whole number; missing where it is none"),
         Function("json_integer", (TEXT, TEXT), Type.INTEGER, "the same as a whole number; missing where it is none"),
     )
 }

@@ -308,6 +308,10 @@ def _base_name(path: str) -> str:
     return re.split(r"[/\\]", path)[-1]
 
 
+def _pipe_name(path: str) -> str | None:
+    return re.sub(r"^\\Device\\NamedPipe", "", path, flags=re.IGNORECASE) or None
+
+
 def _registry_key(key: str) -> str:
     """The abbreviations of the Sysmon documentation (event 12); the control set in use is taken to be the one written.
 
@@ -333,6 +337,19 @@ def _json_text(text: str, key: str) -> str | None:
 
 def _json_integer(text: str, key: str) -> int | None:
     number = number_from_text(_json_text(text, key) or "")
+    return number if isinstance(number, int) else None
+
+
+def _event_text(data: str, name: str) -> str | None:
+    """What stands in `<Data Name="...">`, up to the next tag, its entities resolved; nothing else is XML here."""
+    found = re.search(f'Name="{re.escape(name)}">([^<]*)<', data)
+    if found is None:
+        return None
+    return found[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") or None
+
+
+def _event_integer(data: str, name: str) -> int | None:
+    number = number_from_text(_event_text(data, name) or "")
     return number if isinstance(number, int) else None
 
 
@@ -385,4 +402,7 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "time_from_text": time_from_text,
     "json_text": _json_text,
     "json_integer": _json_integer,
+    "event_text": _event_text,
+    "pipe_name": _pipe_name,
+    "event_integer": _event_integer,
 }

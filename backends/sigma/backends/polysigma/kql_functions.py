@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _TEXT_TESTS = {"starts_with": "startswith", "ends_with": "endswith", "contains": "contains"}
 _LAST_PART = verbatim(r"[^\\/]*$")
 _BACKSLASH = quoted("\\")
+_PIPES = verbatim(r"(?i)^\\Device\\NamedPipe")
 
 
 def call(node: Call, expressions: Expressions) -> str:
@@ -70,6 +71,12 @@ def call(node: Call, expressions: Expressions) -> str:
             return f"tostring({_json(node, expressions)})"
         case "json_integer":
             return f"tolong({_json(node, expressions)})"
+        case "pipe_name":
+            return f"replace_regex({expressions.text(first)}, {_PIPES}, {quoted('')})"
+        case "event_text":
+            return _event_text(node, expressions)
+        case "event_integer":
+            return f"tolong({_event_data(node, expressions)})"
         case "seconds_between":
             later, earlier = node.arguments
             return f"(({expressions.value(later)} - {expressions.value(earlier)}) / 1s)"
@@ -120,6 +127,26 @@ def _json(node: Call, expressions: Expressions) -> str:
         raise unsupported("a JSON key that is not constant")
     access = f".{key.value}" if re.fullmatch(r"[A-Za-z_]\w*", key.value) else f"[{quoted(key.value)}]"
     return f"parse_json({expressions.value(text)}){access}"
+
+
+_ENTITIES = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
+"""The last one last: `&amp;lt;` is the text `&lt;`."""
+
+
+def _event_data(node: Call, expressions: Expressions) -> str:
+    """A named Data of a Windows event's data, as it stands in the XML."""
+    data, name = node.arguments
+    if not isinstance(name, Constant) or not isinstance(name.value, str):
+        raise unsupported("a name of event data that is not constant")
+    pattern = f'Name="{re.escape(name.value)}">([^<]*)<'
+    return f"extract({verbatim(pattern)}, 1, {expressions.text(data)})"
+
+
+def _event_text(node: Call, expressions: Expressions) -> str:
+    text = _event_data(node, expressions)
+    for entity, character in _ENTITIES.items():
+        text = f"replace_string({text}, {quoted(entity)}, {quoted(character)})"
+    return text
 
 
 def _if_there(node: Expression, expressions: Expressions, text: str, null: str) -> str:

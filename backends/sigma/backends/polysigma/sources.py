@@ -218,7 +218,8 @@ def chosen(claim: FieldClaim, kind: Type, types: Mapping[str, Type]) -> Expressi
         if event in told:
             continue  # another word for the same
         told.append(event)
-        constant = Constant(value == "true") if kind is Type.BOOLEAN else Constant(value)
+        told_as = value == "true" if kind is Type.BOOLEAN else int(value) if kind is Type.INTEGER else value
+        constant = Constant(told_as)
         branches.append((conjunction(*event_filter(event, types)), constant))
     return Case(tuple(branches), NULL)
 

@@ -25,7 +25,8 @@ def load_platform(path: Path) -> Platform:
     `rename` says, and what the file itself says laid over them, map by map; a value of null takes one away. Log sources
     that the other refuses stay refused, unless the file claims them.
 
-    A category may list fields that columns of the same name hold, as `as_named: {source: ..., columns: [...]}`.
+    A category may list fields that columns of the same name hold, as `as_named: {source: ..., columns: [...]}`, and
+    fields that no event holds, as `not_recorded: {reason: ..., source: ..., fields: [...]}`.
     Raises PolysigmaError with the place of what is wrong.
     """
     document = _read(path)
@@ -35,9 +36,13 @@ def load_platform(path: Path) -> Platform:
 def _listed(value: dict[str, Any]) -> dict[str, Any]:
     """The claims with what their categories list by name as claims about fields."""
     for category in (value.get("categories") or {}).values():
-        named = category.pop("as_named", None) if isinstance(category, dict) else None
-        if named:
-            claims = {name: {"column": name, "source": named["source"]} for name in named["columns"]}
+        if not isinstance(category, dict):
+            continue
+        named, absent = category.pop("as_named", {}), category.pop("not_recorded", {})
+        claims = {name: {"column": name, "source": named["source"]} for name in named.get("columns", ())}
+        why = {key: text for key, text in absent.items() if key != "fields"}
+        claims |= {name: {"refused": "not-recorded", "absent": True, **why} for name in absent.get("fields", ())}
+        if claims:
             category["fields"] = {**claims, **(category.get("fields") or {})}
     return value
 
@@ -79,8 +84,9 @@ def _overlaid(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            # A claim about a field is one statement, so it is replaced as a whole; maps of statements are merged.
-            merged[key] = value if "source" in value else _overlaid(merged[key], value)
+            # A claim about a field, or a category that names its tables, is one statement, so it is replaced as a
+            # whole; maps of statements are merged.
+            merged[key] = value if "source" in value or "tables" in value else _overlaid(merged[key], value)
         elif value is None:
             merged.pop(key, None)
         else:

@@ -83,7 +83,7 @@ class ItemTranslator:
         """What one value of an item comes to."""
         try:
             if claim.choices is not None:
-                return _Group(self._chosen(name, claim.choices, value), all_of=True)
+                return _Group(self._chosen(name, claim.choices, value, claim.reason), all_of=True)
             if claim.hashes is not None:
                 return _Group(self._hash(name, claim.hashes, value), all_of=True)
             columns, values = self.columns(name, claim), self._value(name, claim, value)
@@ -165,6 +165,8 @@ class ItemTranslator:
             return [self._inside(name, claim.inside.prefix, value)]
         if isinstance(value, SigmaNull | SigmaExists) or _is_empty_or_any(value):
             return [value]
+        if claim.unset is not None and isinstance(value, SigmaString) and value == claim.unset:
+            return [SigmaNull(), value]
         if claim.form == "own_id":
             reason = "the column holds identifiers of the platform's own"
             self._bad_value(name, value, reason, "the field as a key of a correlation")
@@ -236,14 +238,16 @@ class ItemTranslator:
             self._bad_value(name, value, reason, None)
         return SigmaFieldReference(columns[0], value.starts_with, value.ends_with)
 
-    def _chosen(self, name: str, choices: dict[str, Event], value: SigmaType) -> list[_Test]:
+    def _chosen(self, name: str, choices: dict[str, Event], value: SigmaType, others: str | None) -> list[_Test]:
+        """The tests that tell a value; `others` says why other values are not recorded, if they are known not to be."""
         event: Event | None = None
         if _is_any(value) or (isinstance(value, SigmaExists) and value.exists):
             event = _union(list(choices.values()))
         elif isinstance(value, SigmaBool | SigmaNumber | SigmaString):
             event = choices.get(str(value).lower())
         if event is None:
-            self._bad_value(name, value, "other columns tell the field's value", f"one of {', '.join(choices)}")
+            code, reason = ("not-recorded", others) if others else ("not-comparable", "other columns tell its value")
+            self._bad_value(name, value, reason, f"one of {', '.join(choices)}", code)
         return [(column, [self._told(text) for text in texts]) for column, texts in event.items()]
 
     def _told(self, text: str) -> SigmaString:
