@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
@@ -41,7 +42,7 @@ class _With:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class Kept:
     """A WITH query that has been evaluated, the table of its rows, the column that tells their time, and its type."""
 
     query: _With
@@ -59,8 +60,9 @@ class Query:
     withs: tuple[_With, ...]
 
 
+@lru_cache(maxsize=64)
 def read_query(text: str) -> Query:
-    """The parsed text. Raises PolysigmaError where it is not one DuckDB query."""
+    """The parsed text, which nobody changes. Raises PolysigmaError where it is not one DuckDB query."""
     import sqlglot
     from sqlglot import exp
 
@@ -170,13 +172,14 @@ def run_sql(text: str, connection: DuckDBPyConnection, window: tuple[int, int] |
 def stream_sql(text: str, connection: DuckDBPyConnection) -> Iterator[Row]:
     """The rows that a query gives on all of `events`, without holding all of them. Raises as `run_sql` does."""
     read_query(text)
-    yield from _rows(text, connection)
+    yield from rows_of(text, connection.cursor())
 
 
-def _rows(text: str, connection: DuckDBPyConnection) -> Iterator[Row]:
+def rows_of(text: str, connection: DuckDBPyConnection) -> Iterator[Row]:
+    """The rows that a statement gives, read as they are asked for. Raises PolysigmaError where DuckDB refuses it."""
     error = duckdb().Error
     try:
-        cursor = connection.cursor().execute(text)
+        cursor = connection.execute(text)
         names = [column[0] for column in cursor.description or ()]
         while batch := cursor.fetchmany(10_000):
             for values in batch:
@@ -191,8 +194,15 @@ class Windows:
     Use it in a `with` statement, or close it: it keeps tables in the connection.
     """
 
-    def __init__(self, text: str, connection: DuckDBPyConnection, *, bucket: tuple[str, int] | None = None) -> None:
-        """Evaluates the WITH queries that read `events`.
+    def __init__(
+        self,
+        text: str,
+        connection: DuckDBPyConnection,
+        *,
+        bucket: tuple[str, int] | None = None,
+        prefix: str = "polysigma_rows",
+    ) -> None:
+        """Evaluates the WITH queries that read `events`, into tables whose names begin with `prefix`.
 
         `bucket` names a column that holds the start of each row's tumbling time bucket, and says how many seconds that
         is. Where the rows are first of all grouped by it, the groups are evaluated once too: a window that begins and
@@ -200,13 +210,14 @@ class Windows:
         """
         self.connection = connection
         self.query = read_query(text)
+        self.prefix = prefix
         self.bucket: int | None = None
         """The edges on which windows must begin and end, if the groups are evaluated once."""
-        self._places: list[_Kept] = []
+        self.places: list[Kept] = []
         matched = self._matched()
         for one in matched:
             self._keep(one, self.query.text[one.start : one.end], TIME)
-            if self._places[-1].kind != "TIMESTAMP":
+            if self.places[-1].kind != "TIMESTAMP":
                 self.close()
                 raise _fault("query-form", f"{one.name!r} has no TIMESTAMP called {TIME!r}", _HINT)
         self.rows, self.untimed, self.last = self._measure()
@@ -227,18 +238,18 @@ class Windows:
 
     def _keep(self, one: _With, select: str, time: str) -> None:
         """Evaluates a WITH query into a table; its place in the text is then taken by a selection from the table."""
-        table = f"polysigma_rows_{len(self._places)}"
+        table = f"{self.prefix}_{len(self.places)}"
         try:
             self.connection.execute(f"CREATE OR REPLACE TABLE {table} AS {select}\n")
         except duckdb().Error as failure:
             raise _fault("sql-failed", f"DuckDB refuses the query: {str(failure).splitlines()[0]}") from None
         kinds = {name: kind for name, kind, *_ in self.connection.execute(f"DESCRIBE {table}").fetchall()}
-        self._places.append(_Kept(one, table, time, kinds.get(time)))
+        self.places.append(Kept(one, table, time, kinds.get(time)))
 
     def _measure(self) -> tuple[int, int, datetime | None]:
         rows = timed = 0
         lasts = []
-        for kept in self._places:
+        for kept in self.places:
             total, good, last = self.connection.execute(
                 f'SELECT count(*), count(*) FILTER (isfinite("{TIME}")), max("{TIME}") FILTER (isfinite("{TIME}")) '  # noqa: S608 - our own names
                 f"FROM {kept.table}"
@@ -265,12 +276,12 @@ class Windows:
                 source = one.name
                 continue
             if _groups_by(one.body, name):
-                text = self._replaced("SELECT * FROM {table}", upto=one.end + 1)
+                text = self.text_with("SELECT * FROM {table}", upto=one.end + 1)
                 self._keep(one, f"{text}\nSELECT * FROM {quoted(one.name)}", name)
-                if self._places[-1].kind == "TIMESTAMP":
+                if self.places[-1].kind == "TIMESTAMP":
                     self.bucket = seconds
                 else:
-                    self.connection.execute(f"DROP TABLE {self._places.pop().table}")
+                    self.connection.execute(f"DROP TABLE {self.places.pop().table}")
             return
 
     def run(self, start: int, end: int) -> list[Row]:
@@ -278,12 +289,12 @@ class Windows:
         if self.bucket and (start % self.bucket or end % self.bucket):
             raise ValueError(f"the window does not begin and end on edges of {self.bucket} seconds")
         selection = f"SELECT * FROM {{table}} WHERE {{time}} >= {_timestamp(start)} AND {{time}} < {_timestamp(end)}"  # noqa: S608
-        return list(_rows(self._replaced(selection), self.connection))
+        return list(rows_of(self.text_with(selection), self.connection.cursor()))
 
-    def _replaced(self, selection: str, upto: int | None = None) -> str:
+    def text_with(self, selection: str, upto: int | None = None) -> str:
         """The text with a selection from its table in the place of each query that has been evaluated."""
         text, parts, position = self.query.text, [], 0
-        for kept in sorted(self._places, key=lambda kept: kept.query.start):
+        for kept in sorted(self.places, key=lambda kept: kept.query.start):
             parts.append(text[position : kept.query.start])
             parts.append(selection.format(table=kept.table, time=quoted(kept.time)))
             position = kept.query.end
@@ -292,7 +303,7 @@ class Windows:
 
     def run_whole(self) -> list[Row]:
         """The rows of the query on all matched rows, also those without a time: what the text gives as it stands."""
-        return list(_rows(self._replaced("SELECT * FROM {table}"), self.connection))
+        return list(rows_of(self.text_with("SELECT * FROM {table}"), self.connection.cursor()))
 
     def slide(
         self, every: int, window: int, progress: Callable[[float], None] | None = None
@@ -323,7 +334,7 @@ class Windows:
     def _slots(self, every: int) -> set[int]:
         """The stretches between multiples of `every` in which there are events, by number."""
         slots: set[int] = set()
-        for kept in self._places:
+        for kept in self.places:
             if kept.time == TIME:
                 rows = self.connection.execute(
                     f"SELECT DISTINCT CAST(floor(epoch({TIME}) / {every}) AS BIGINT) FROM {kept.table} "  # noqa: S608
@@ -334,9 +345,9 @@ class Windows:
 
     def close(self) -> None:
         """Drops the tables."""
-        for kept in self._places:
+        for kept in self.places:
             self.connection.execute(f"DROP TABLE IF EXISTS {kept.table}")
-        self._places.clear()
+        self.places.clear()
 
     def __enter__(self) -> Self:
         return self

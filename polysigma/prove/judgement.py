@@ -171,11 +171,15 @@ def _worth(detection: Detection, outcomes: Outcomes) -> list[Diagnostic]:
     ]
     if not expected and not detection.retuned:
         add("no-hit", "no scenario expects a hit", "name a tuple that must hit")
-    elif expected and judged and not any(
-        found.fits(one)
-        for scenario, one in expected
-        for platform, _ in judged
-        for found in outcomes[platform, scenario.name].oracle
+    elif (
+        expected
+        and judged
+        and not any(
+            found.fits(one)
+            for scenario, one in expected
+            for platform, _ in judged
+            for found in outcomes[platform, scenario.name].oracle
+        )
     ):
         message = "its scenarios cannot fire: the oracle finds no hit that they expect"
         hint = "does the traffic go where the rule looks, and not to an address that it excludes?"

@@ -240,3 +240,12 @@ def test_processes_give_what_one_process_gives(workshop):
         [case.hits for case in one.cases] for one in together.verdicts
     ]
     assert together.holds
+
+
+def test_a_query_that_names_no_time_is_run_on_the_parsers_of_asim_which_read_it_themselves(workshop):
+    pytest.importorskip("duckdb_kql", reason="KQL is run by duckdb-kql (extra `prove`)")
+    del workshop.rule["correlation"]
+    (trial, _) = only_bench(workshop, "asim").trials
+    assert "TimeGenerated" not in trial.text
+    outcome = perform(trial)
+    assert (outcome.error, outcome.mismatch, len(outcome.hits)) == (None, None, 3)

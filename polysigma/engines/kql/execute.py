@@ -37,6 +37,10 @@ _DUCKDB_TYPES = {
 }
 
 
+_PARSER_TIME = "TimeGenerated"
+"""What ASIM's parsers read themselves, whether or not a query names it."""
+
+
 class Database:
     """Rows of a platform's tables, on which queries are run. Close it, or use it as a context manager."""
 
@@ -52,7 +56,15 @@ class Database:
         # A parser reads the time, whether or not the query names it.
         read = {*(named or ()), "TimeGenerated"}
         self.tables: dict[str, dict[str, str]] = {
+<<<<<<< main
             table: {name: _DUCKDB_TYPES[kind] for name, kind in columns.items() if named is None or name in read}
+=======
+            table: {
+                name: _DUCKDB_TYPES[kind]
+                for name, kind in columns.items()
+                if named is None or name in named or (name == _PARSER_TIME and table.startswith(PARSER))
+            }
+>>>>>>> local
             or {"nothing": "VARCHAR"}
             for table, columns in schemas.load(schema).tables.items()
             if named is None or table in named
@@ -80,8 +92,12 @@ class Database:
         return self.run_sql(self.sql(text))
 
     def run_sql(self, sql: str) -> list[dict[str, Any]]:
-        """The rows that a translated query gives."""
-        result = self.connection.execute(sql)
+        """The rows that a translated query gives. Raises PolysigmaError where DuckDB refuses it."""
+        try:
+            result = self.connection.execute(sql)
+        except duckdb().Error as error:
+            message = f"DuckDB refuses what duckdb-kql made of the query: {str(error).splitlines()[0]}"
+            raise PolysigmaError(Diagnostic("kql-not-run", message)) from None
         names = [column[0] for column in result.description]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
@@ -116,9 +132,8 @@ class Database:
     def _parsers(self) -> list[str]:
         """ASIM's parsers: functions over their rows, with the parameters of time that they have."""
         parameters = "(starttime:datetime=datetime(null), endtime:datetime=datetime(null))"
-        body = (
-            "where isnull(starttime) or TimeGenerated >= starttime | where isnull(endtime) or TimeGenerated <= endtime"
-        )
+        parts = ("where isnull(starttime) or {} >= starttime", "where isnull(endtime) or {} <= endtime")
+        body = " | ".join(part.format(_PARSER_TIME) for part in parts)
         return [
             f"function {table}{parameters} {{ {stored(table)} | {body} }}"
             for table in self.tables

@@ -104,7 +104,7 @@ class _Shelf:
                     self.connection.execute(f"DEALLOCATE {name}")
                 self.planned.clear()
             name = f"polysigma_query_{len(self.planned)}"
-            self.connection.execute(f"PREPARE {name} AS {self.database.sql(text)}")
+            self.database.run_sql(f"PREPARE {name} AS {self.database.sql(text)}")
             self.planned[text] = name
         self.connection.execute(f"UPDATE {_WINDOW} SET first = {first}, beyond = {beyond}")  # noqa: S608
         return self.database.run_sql(f"EXECUTE {self.planned[text]}")

@@ -60,23 +60,26 @@ class _SplStore(Store):
             raise ValueError(f"no assumption that can be flipped: {', '.join(sorted(flip))}")
         try:
             query, commands = compile_spl(text), parse(text).commands
-            alone = 0
-            rows: list[Any] = list(self.data.rows)
+            rows: list[Any] = []
+            for number, event in enumerate(self.data.rows):
+                row = query.take(event, 0.0)
+                if row is not None:
+                    row[PLACE] = number
+                    rows.append(row)
+            stages = list(query.stages)
             if isinstance(commands[0], Search):
-                rows = query.first(({**row, PLACE: number} for number, row in enumerate(rows)), 0.0)
-                alone = next(
-                    (at for at, one in enumerate(commands[1:]) if not isinstance(one, _ALONE)), len(commands) - 1
-                )
-                for stage in query.stages[:alone]:
-                    rows = stage(rows)
+                for command in commands[1:]:
+                    if not isinstance(command, _ALONE):
+                        break
+                    rows = stages.pop(0)(rows)
+            by_number: dict[int, list[Any]] = {}
+            for row in rows:
+                by_number.setdefault(row[PLACE], []).append(row)
             for window in windows:
-                within = self.data.within(window)
-                if isinstance(commands[0], Search):
-                    inside = set(within)
-                    found = [row for row in rows if row[PLACE] in inside]
-                else:
-                    found = query.first([rows[number] for number in within], 0.0)
-                for stage in query.stages[alone:]:
+                # Copies: there are commands that add to a row where it is, and windows have rows in common.
+                numbers = sorted(self.data.within(window))
+                found = [dict(row) for number in numbers for row in by_number.get(number, ())]
+                for stage in stages:
                     found = stage(found)
                 yield Result(found)
         except (SplError, KeyError, TypeError) as error:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
-from polysigma.engines.embedded import connect, duckdb, literal, quoted
+from polysigma.engines.embedded import duckdb, literal, quoted
 from polysigma.engines.runners import Data, Result, Runner, Store, Window
-from polysigma.engines.sql import Windows, columns_read, read_query, run_sql
+from polysigma.engines.sql import Windows, columns_read, read_query, rows_of, run_sql
 from polysigma.schemas import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from duckdb import DuckDBPyConnection
+
+    from polysigma.engines.runners import Row
+
+_MOST_KEPT = 4
+"""Databases that are kept open for the next rows of the same query."""
+
+_WINDOW = "polysigma_window"
 
 
 class SqlRunner(Runner):
@@ -31,14 +39,15 @@ class SqlRunner(Runner):
     def findings(self, text: str, schema: str) -> list[Diagnostic]:
         """Parsed by sqlglot, then bound by DuckDB to a table that has the columns of the schema."""
         try:
-            with _SqlStore(Data(schema, (), ()), load(schema).columns()) as store:
-                list(store.run(text, [None]))
+            shelf = _Shelf(text, tuple(load(schema).columns()))
+            run_sql(text, shelf.connection)
+            shelf.close()
         except PolysigmaError as error:
             return list(error.findings)
         return []
 
     def store(self, data: Data, text: str) -> Store:
-        return _SqlStore(data, columns_read(read_query(text), load(data.schema).columns()))
+        return _SqlStore(data, text, _shelf(data.schema, text))
 
     def prefixes(self, text: str) -> list[str]:
         """Each WITH query, shown whole."""
@@ -46,41 +55,102 @@ class SqlRunner(Runner):
         return [*shown, text]
 
 
-class _SqlStore(Store):
-    """The table `events` in a database of its own. Every value is text there, as in the files that `replay` reads."""
+class _Shelf:
+    """The table `events` in a database of its own, with the columns that a query reads.
 
-    def __init__(self, data: Data, columns: Iterable[str]) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="polysigma-")
-        folder = Path(self._folder.name)
-        self.connection = connect(folder)
+    Every value is text there, as in the files that `replay` reads. Rows come and go, and what was planned for windows
+    of them stays. It is planned as it stands: with its optimizer DuckDB plans a prepared query anew every time that it
+    is run, which takes it much longer than the few rows of a scenario do.
+    """
+
+    def __init__(self, text: str, columns: Sequence[str]) -> None:
+        self.text = text
+        self.connection: DuckDBPyConnection = duckdb().connect(config={"threads": 1})
+        self.connection.execute("SET TimeZone = 'UTC'; PRAGMA disable_optimizer")
         # To DuckDB, names in another case are the same; a row that has only the other spelling fills the column.
-        spellings: dict[str, list[str]] = {}
+        self.spellings: dict[str, list[str]] = {}
         for name in columns:
-            spellings.setdefault(name.casefold(), []).append(name)
-        names = [found[0] for found in spellings.values()] or ["nothing"]
-        declared = ", ".join(f"{quoted(name)} VARCHAR" for name in names)
+            self.spellings.setdefault(name.casefold(), []).append(name)
+        self.names = [found[0] for found in self.spellings.values()] or ["nothing"]
+        declared = ", ".join(f"{quoted(name)} VARCHAR" for name in self.names)
         self.connection.execute(f"CREATE TABLE events ({declared})")
-        if data.rows:
-            path = folder / "rows.json"
-            with path.open("w", encoding="utf-8") as file:
-                for row in data.rows:
-                    taken = {found[0]: row[name] for found in spellings.values() for name in found if name in row}
-                    file.write(json.dumps(taken, ensure_ascii=False) + "\n")
-            kinds = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in names)
-            source = f"read_json({literal(str(path))}, format='newline_delimited', columns={{{kinds}}})"
-            self.connection.execute(f"INSERT INTO events SELECT * FROM {source}")  # noqa: S608 - names are quoted
-            path.unlink()
+        self.fresh = False
+        """Whether the rows that the query has matched are those of the events that are there now."""
+
+    def fill(self, rows: Sequence[Mapping[str, object]]) -> None:
+        """Puts rows in the place of those that were there."""
+        self.fresh = False
+        self.connection.execute("DELETE FROM events")
+        if not rows:
+            return
+        spelled = self.spellings.values()
+        taken = [{found[0]: row[name] for found in spelled for name in found if name in row} for row in rows]
+        shape = json.dumps([dict.fromkeys(self.names, "VARCHAR")])
+        listed = ", ".join(f"r.{quoted(name)}" for name in self.names)
+        self.connection.execute(
+            f"INSERT INTO events SELECT {listed} FROM (SELECT unnest(from_json(?, {literal(shape)})) AS r)",  # noqa: S608
+            [json.dumps(taken, ensure_ascii=False)],
+        )
+
+    @cached_property
+    def windows(self) -> Windows:
+        """The query with what it matches in tables, and statements that fill these and run the rest."""
+        windows = Windows(self.text, self.connection, prefix="polysigma_matched")
+        for number, kept in enumerate(windows.places):
+            select = self.text[kept.query.start : kept.query.end]
+            self._execute(f"PREPARE polysigma_match_{number} AS INSERT INTO {kept.table} {select}\n")
+        self._execute(f"CREATE OR REPLACE TABLE {_WINDOW} AS SELECT now()::TIMESTAMP AS first, first AS beyond")
+        bounds = f"{{time}} >= (SELECT first FROM {_WINDOW}) AND {{time}} < (SELECT beyond FROM {_WINDOW})"  # noqa: S608
+        selection = f"SELECT * FROM {{table}} WHERE {bounds}"  # noqa: S608
+        self._execute(f"PREPARE polysigma_rest AS {windows.text_with(selection)}\n")
+        return windows
+
+    def run(self, first: int, beyond: int) -> list[Row]:
+        """The rows of the query in a window (seconds since the epoch)."""
+        windows = self.windows
+        if not self.fresh:
+            for number, kept in enumerate(windows.places):
+                self._execute(f"DELETE FROM {kept.table}")  # noqa: S608
+                self._execute(f"EXECUTE polysigma_match_{number}")
+            self.fresh = True
+        bounds = f"first = make_timestamp({first}000000), beyond = make_timestamp({beyond}000000)"
+        self._execute(f"UPDATE {_WINDOW} SET {bounds}")  # noqa: S608
+        return self._execute("EXECUTE polysigma_rest")
+
+    def _execute(self, statement: str) -> list[Row]:
+        return list(rows_of(statement, self.connection))
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+_shelves: dict[tuple[str, str], _Shelf] = {}
+
+
+def _shelf(schema: str, text: str) -> _Shelf:
+    """The database for a query: there may be rows in it of one store at a time only."""
+    key = (schema, text)
+    if key not in _shelves:
+        if len(_shelves) >= _MOST_KEPT:
+            _shelves.pop(next(iter(_shelves))).close()
+        _shelves[key] = _Shelf(text, columns_read(read_query(text), load(schema).columns()))
+    return _shelves[key]
+
+
+class _SqlStore(Store):
+    def __init__(self, data: Data, text: str, shelf: _Shelf) -> None:
+        self.text = text
+        self.shelf = shelf
+        shelf.fill(data.rows)
 
     def run(self, text: str, windows: Sequence[Window | None], flip: frozenset[str] = frozenset()) -> Iterator[Result]:
         if flip:
             raise ValueError(f"no assumption that can be flipped: {', '.join(sorted(flip))}")
-        if all(window is None for window in windows):
-            yield from (Result(run_sql(text, self.connection)) for _ in windows)
-            return
-        with Windows(text, self.connection) as parts:
-            for window in windows:
-                yield Result(parts.run(*window) if window else parts.run_whole())
-
-    def close(self) -> None:
-        self.connection.close()
-        self._folder.cleanup()
+        connection = self.shelf.connection
+        for window in windows:
+            if window is None:
+                yield Result(run_sql(text, connection))
+            elif text == self.text:
+                yield Result(self.shelf.run(*window))
+            else:
+                yield Result(run_sql(text, connection, window))

@@ -53,14 +53,19 @@ _BOUND = re.compile(r"(?:-(\d+)([smhd]))?(?:@([smhd]))?")
 
 @dataclass(frozen=True, slots=True)
 class CompiledQuery:
-    """A query ready to be run several times."""
+    """A query ready to be run several times.
 
-    first: Callable[[Iterable[Mapping[str, object]], float], list[Row]]
+    `take` looks at one event at a time, at a time of the query: the row that it begins with, or None where the query
+    does not find it. `stages` make rows of rows; where the query begins with `tstats`, its groups are the first one.
+    """
+
+    take: Callable[[Mapping[str, object], float], Row | None]
     stages: tuple[Stage, ...]
 
     def run(self, rows: Iterable[Mapping[str, object]], *, now: float | None = None) -> list[Row]:
         """The rows that the query gives; see `run_spl`."""
-        found = self.first(rows, time.time() if now is None else now)
+        moment = time.time() if now is None else now
+        found = [row for event in rows if (row := self.take(event, moment)) is not None]
         for stage in self.stages:
             found = stage(found)
         return found
@@ -86,14 +91,14 @@ def compile_spl(text: str, *, macros: Mapping[str, SearchExpression | None] | No
     """A query ready to be run several times. Raises as `run_spl`."""
     first, *rest = parse(text).commands
     known = {**_MACROS, **(macros or {})}
+    stages = tuple(_stage(command) for command in rest)
     match first:
         case Search():
-            find = _search(first, known)
+            return CompiledQuery(_search(first, known), stages)
         case Tstats():
-            find = _tstats(first, known)
+            return CompiledQuery(_tstats(first, known), (_grouped(first.aggregates, first.by), *stages))
         case _:  # pragma: no cover - the parser begins with nothing else
             raise TypeError(first)
-    return CompiledQuery(find, tuple(_stage(command) for command in rest))
 
 
 def bound(given: str, now: float) -> float:
@@ -114,40 +119,36 @@ def _within(row: Row, bounds: tuple[str | None, str | None], now: float) -> bool
     return (not earliest or moment >= bound(earliest, now)) and (not latest or moment < bound(latest, now))
 
 
-def _search(node: Search, macros: Mapping[str, SearchExpression | None]) -> Callable[..., list[Row]]:
+def _search(node: Search, macros: Mapping[str, SearchExpression | None]) -> Callable[..., Row | None]:
     holds, bounds = predicate(node.expression, macros), (node.earliest, node.latest)
 
-    def find(rows: Iterable[Row], now: float) -> list[Row]:
-        return [dict(row) for row in rows if holds(row) and _within(row, bounds, now)]
+    def take(row: Row, now: float) -> Row | None:
+        return dict(row) if holds(row) and _within(row, bounds, now) else None
 
-    return find
+    return take
 
 
-def _tstats(node: Tstats, macros: Mapping[str, SearchExpression | None]) -> Callable[..., list[Row]]:
-    """Over the events that have the tags of the data set, with what the model fills."""
+def _tstats(node: Tstats, macros: Mapping[str, SearchExpression | None]) -> Callable[..., Row | None]:
+    """The events that have the tags of the data set, with what the model fills."""
     schema = schemas.load("splunk_cim")
     tags, fills = set(schema.tags[node.data_model]), schema.fills.get(node.data_model, {})
     prefix = node.data_model.partition(".")[2]
     holds = predicate(node.where, macros) if node.where else lambda row: True  # noqa: ARG005
-    group, bounds = _grouped(node.aggregates, node.by), (node.earliest, node.latest)
+    bounds = (node.earliest, node.latest)
 
-    def find(rows: Iterable[Row], now: float) -> list[Row]:
-        events = []
-        for row in rows:
-            if not tags <= set(several(row.get("tag"))) or not _within(row, bounds, now):
-                continue
-            event: Row = {f"{prefix}.{name}": value for name, value in row.items() if value != ""}
-            for name, fill in fills.items():
-                missing = event.get(f"{prefix}.{name}") is None or (fill == "0" and number(row.get(name)) is None)
-                if missing:
-                    event[f"{prefix}.{name}"] = fill
-            moment = number(row.get("_time"))
-            event["_time"] = moment if moment is None or not node.span else moment // node.span * node.span
-            if holds(event):
-                events.append(event)
-        return group(events)
+    def take(row: Row, now: float) -> Row | None:
+        if not tags <= set(several(row.get("tag"))) or not _within(row, bounds, now):
+            return None
+        event: Row = {f"{prefix}.{name}": value for name, value in row.items() if value != ""}
+        for name, fill in fills.items():
+            missing = event.get(f"{prefix}.{name}") is None or (fill == "0" and number(row.get(name)) is None)
+            if missing:
+                event[f"{prefix}.{name}"] = fill
+        moment = number(row.get("_time"))
+        event["_time"] = moment if moment is None or not node.span else moment // node.span * node.span
+        return event if holds(event) else None
 
-    return find
+    return take
 
 
 def _stage(command: Command) -> Stage:

@@ -7,8 +7,13 @@ with multiple values".
 
 from __future__ import annotations
 
+import operator
 import re
-from typing import TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Single: TypeAlias = str | int | float | bool
 Value: TypeAlias = "Single | list[Single] | None"
@@ -16,21 +21,29 @@ Value: TypeAlias = "Single | list[Single] | None"
 Row: TypeAlias = "dict[str, Value]"
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+_WHOLE = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
 
 
 def number(value: Value) -> int | float | None:
     """The number that a value is or looks like; None for any other."""
+    if isinstance(value, str):
+        return _spelled(value)
     if isinstance(value, bool) or value is None or isinstance(value, list):
         return None
-    if isinstance(value, int | float):
-        return value
+    return value
+
+
+@lru_cache(maxsize=65536)
+def _spelled(value: str) -> int | float | None:
     if not _NUMBER.fullmatch(value):
         return None
-    return int(value) if re.fullmatch(r"\s*[+-]?\d+\s*", value, re.ASCII) else float(value)
+    return int(value) if _WHOLE.fullmatch(value) else float(value)
 
 
 def text(value: Value) -> str | None:
     """A value as text: a whole number without a point; of several values the first."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, list):
         return text(value[0]) if value else None
     if value is None:
@@ -54,35 +67,25 @@ def one_or_several(values: list[Single]) -> Value:
     return values[0] if len(values) == 1 else values
 
 
-def compare(operator: str, left: Value, right: Value) -> bool | None:
+def compare(operator_name: str, left: Value, right: Value) -> bool | None:
     """A comparison in eval: of numbers where both are or look like some, else of texts, with regard to case."""
     if left is None or right is None:
         return None
     first, second = number(left), number(right)
+    holds = _COMPARISONS[operator_name]
     if first is not None and second is not None:
-        return _ordered(operator, first, second)
-    one, other = text(left), text(right)
-    assert one is not None
-    assert other is not None
-    return _ordered(operator, one, other)
+        return holds(first, second)
+    return holds(text(left), text(right))
 
 
-def _ordered(operator: str, left: str | float, right: str | float) -> bool:
-    match operator:
-        case "=":
-            return left == right
-        case "!=":
-            return left != right
-        case "<":
-            return left < right  # type: ignore[operator]
-        case "<=":
-            return left <= right  # type: ignore[operator]
-        case ">":
-            return left > right  # type: ignore[operator]
-        case ">=":
-            return left >= right  # type: ignore[operator]
-        case _:
-            raise ValueError(f"there is no comparison {operator!r}")
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 def pcre(pattern: str) -> re.Pattern[str]:
