@@ -53,18 +53,12 @@ class Database:
         `named`, only tables and columns among them are made: the fewer there are, the sooner DuckDB has planned a
         query. Raises PolysigmaError where duckdb-kql is not installed, or not as this module knows it.
         """
-        # A parser reads the time, whether or not the query names it.
-        read = {*(named or ()), "TimeGenerated"}
         self.tables: dict[str, dict[str, str]] = {
-<<<<<<< main
-            table: {name: _DUCKDB_TYPES[kind] for name, kind in columns.items() if named is None or name in read}
-=======
             table: {
                 name: _DUCKDB_TYPES[kind]
                 for name, kind in columns.items()
                 if named is None or name in named or (name == _PARSER_TIME and table.startswith(PARSER))
             }
->>>>>>> local
             or {"nothing": "VARCHAR"}
             for table, columns in schemas.load(schema).tables.items()
             if named is None or table in named
