@@ -35,10 +35,12 @@ KINDS = {
     "processes": "",
     "proxy": "",
     "push": "",
+    "queries": "made_up: 3, words: 3, names: [a.example]",
     "resolver": "",
     "scan": "to: [203.0.113.1], last_port: 50",
     "slow_beacon": "to: 203.0.113.1",
     "socks": "to: 203.0.113.1, inbound: 4",
+    "starts": "image: a.exe, command_line: a.exe -x, at: [1s, 2s]",
     "updater": "",
 }
 
@@ -76,7 +78,7 @@ def test_a_kind_of_traffic_is_in_order_within_its_window_and_points_at_nobody(ki
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_seed_decides_everything(kind):
     assert list(generate(of_kind(kind))) == list(generate(of_kind(kind)))
-    if kind != "exact":
+    if kind not in {"exact", "starts"}:
         assert list(generate(of_kind(kind))) != list(generate(of_kind(kind, seed=2)))
 
 
@@ -167,6 +169,21 @@ def test_exact_connections_are_so_many_in_each_hour(hourly):
     for event in generate(drawn):
         counted[int((event.time - drawn.begin) // 3600)] += 1
     assert counted == hourly
+
+
+def test_queries_are_so_many_different_names_within_their_time():
+    drawn = scenario("{kind: queries, made_up: 30, words: 20, names: [a.example], at: 1h, lasts: 5m}")
+    events = list(generate(drawn))
+    assert len({event.name for event in events}) == 51
+    assert sum(not set(event.name.partition(".")[0]) & set("aeiou") for event in events) == 30
+    assert all(3600 <= event.time - drawn.begin < 3900 and event.status == 9003 for event in events)
+
+
+def test_a_program_is_started_when_it_is_said():
+    drawn = scenario("{kind: starts, image: a.exe, command_line: a -x, at: [5s, 1m]}")
+    events = list(generate(drawn))
+    assert [event.time - drawn.begin for event in events] == [5, 60]
+    assert {(event.process.image, event.process.command_line) for event in events} == {("a.exe", "a -x")}
 
 
 def test_an_offline_host_flushes_when_it_is_back():

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from polysigma.telemetry.traffic.bots import Beacon, Burst, Irc, Scan, SlowBeacon, Socks
-from polysigma.telemetry.traffic.exact import Exact
+from polysigma.telemetry.traffic.exact import Exact, Queries, Starts
 from polysigma.telemetry.traffic.ordinary import (
     Backup,
     Browsing,
@@ -44,10 +44,12 @@ AnyTraffic = Annotated[
     | Processes
     | Proxy
     | Push
+    | Queries
     | Resolver
     | Scan
     | SlowBeacon
     | Socks
+    | Starts
     | Updater,
     Field(discriminator="kind"),
 ]

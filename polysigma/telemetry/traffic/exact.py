@@ -1,4 +1,4 @@
-"""Connections at exact times, for scenarios that sit on the edge of a threshold or of a bucket."""
+"""Events that are counted, not rolled, for scenarios that sit on the edge of a threshold or of a bucket."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from polysigma.telemetry import lane as lanes
 from polysigma.telemetry.addresses import Spelling
 from polysigma.telemetry.traffic.base import Traffic
-from polysigma.telemetry.values import Address, Duration, Port, refusal
+from polysigma.telemetry.values import Address, Duration, Period, Port, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,3 +59,65 @@ class Exact(Traffic):
             for hour, count in enumerate(self.hourly or ())
             for number in range(count)
         ]
+
+
+class Starts(Traffic):
+    """A program that is started at given times, with one command line."""
+
+    kind: Literal["starts"]
+    image: str
+    command_line: str
+    at: list[Duration] = Field(min_length=1)
+    """Times after the start of the window."""
+
+    def events(self, lane: Lane) -> Iterator[Event]:
+        for offset in sorted(self.at):
+            yield lane.created(lane.launch(lane.start + offset, self.image, command_line=self.command_line))
+
+
+class Queries(Traffic):
+    """Different names, each looked up once by one process: so many that look made up, so many that are words."""
+
+    kind: Literal["queries"]
+    made_up: int = Field(default=0, ge=0)
+    """Names of twelve letters below the ending, without a vowel among them."""
+    words: int = Field(default=0, ge=0)
+    """Names of twelve letters, every second of them a vowel."""
+    names: list[str] = Field(default=[])
+    """Names as they are."""
+    ending: str = "example"
+    at: Duration = 0.0
+    lasts: Period = 60.0
+    missing: bool = True
+    """Whether there are no such names; else each has an address."""
+    image: str = "C:\\Users\\Public\\Libraries\\hostsvc.exe"
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not (self.made_up or self.words or self.names):
+            raise refusal("needs names: `made_up`, `words` or `names`")
+        return self
+
+    def events(self, lane: Lane) -> Iterator[Event]:
+        process = lane.resident(self.image, lane.host.user)
+        names = [
+            *(self._name(lane, _CONSONANTS) for _ in range(self.made_up)),
+            *(self._name(lane, _VOWELS) for _ in range(self.words)),
+            *self.names,
+        ]
+        lane.rng.shuffle(names)
+        for number, name in enumerate(names):
+            time = lane.start + self.at + self.lasts * (number + 0.5) / len(names)
+            if self.missing:
+                yield lane.look_up(time, process, name, status=9003)
+            else:
+                yield lane.look_up(time, process, name, "203.0.113.80")
+
+    def _name(self, lane: Lane, second: str) -> str:
+        """Twelve letters, the second of each pair from `second`: enough of them that two names are never the same."""
+        pairs = (lane.rng.choice(_CONSONANTS) + lane.rng.choice(second) for _ in range(6))
+        return f"{''.join(pairs)}.{self.ending}"
+
+
+_CONSONANTS = "bcdfghjklmnpqrstvwxz"
+_VOWELS = "aeiou"
