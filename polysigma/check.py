@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from polysigma.blanks import blanks
 from polysigma.catalog import RuleFile, packaged_names, read_rules, resolve
 from polysigma.convert import Conversion, convert, pairs
 from polysigma.diagnostics import Diagnostic, PolysigmaError, Severity
@@ -30,13 +31,18 @@ def check(
     the platform's schema, and CQL must pass the linter. A platform that cannot say a rule is no finding. What stands
     beside a rule is checked with it: its guide, its hunts and atomic tests, and the lock on what it means.
 
+    Of a detection that has blanks left (see `polysigma.new`), only those are named.
+
     A site's `tuning` is checked against the rules: whether it fits them, whether it leaves out too much, whether it
     hides a hit that scenarios expect, and whether the tuned rules give valid queries.
     """
     from polysigma.guide import check_beside
 
     asked, findings = read_rules(references)
-    files, beside = check_beside(asked)
+    unfinished = blanks(dict.fromkeys(file.path.parent for file in asked))
+    findings += [finding for found in unfinished.values() for finding in found]
+    finished = [file for file in asked if file.path.parent not in unfinished]
+    files, beside = check_beside(finished)
     findings += beside
     findings += _maps(files)
     findings += _identities(files)

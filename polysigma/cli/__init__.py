@@ -15,6 +15,7 @@ VERBS = {
     "prove": "Show, by running them, that queries find the same everywhere.",
     "replay": "Run a detection on data: JSON lines, CSV, Parquet, ...",
     "tune": "Try values and exclusions on a site's own history.",
+    "new": "Make the folder of a new detection, with blanks to fill in.",
     "schema": "Print the JSON Schema of rules, for editors.",
     "demo": "Three days of a small network, one detection, its hits.",
 }

@@ -54,7 +54,8 @@ def _curve(console: Console, curve: Curve) -> None:
     from rich.text import Text
 
     unit = f", {curve.unit}" if curve.unit else ""
-    table = Table(title=Text(f"{curve.parameter}{unit}: {curve.about}"), title_justify="left", title_style="bold")
+    console.print(Text(f"{curve.parameter}{unit}: {_safe(curve.about)}", style="bold"), soft_wrap=True)
+    table = Table()
     table.add_column("value", justify="right")
     table.add_column("alerts a day", justify="right")
     table.add_column("")
