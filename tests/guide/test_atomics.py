@@ -334,3 +334,12 @@ def test_accepting_a_client_and_calling_many_addresses_hits(run, tmp_path):
     assert hits(tmp_path, folder.name, connections, image="/usr/bin/python3.11") == []  # nobody called
     (hit,) = hits(tmp_path, folder.name, connections, image="/usr/bin/python3.11", accepted=4145)
     assert (hit["Program"], hit["Clients"], hit["Destinations"], hit["ListeningPorts"]) == ("python3.11", 1, 25, 1)
+
+
+@pytest.mark.slow
+def test_knocking_at_telnet_ports_hits(run, tmp_path):
+    folder = rules_root() / "telnet_ssh_spray"
+    said, connections = run(atomic("T1046", "bash", folder), [2323])
+    assert "12 of 12 addresses opened port 2323" in said
+    (hit,) = {hit["Computer"]: hit for hit in hits(tmp_path, folder.name, connections)}.values()
+    assert (hit["SprayScore"], hit["Addresses"], hit["TelnetAddresses"], hit["Ports"]) == (3, 12, 12, 1)
