@@ -10,7 +10,7 @@ find_python = for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done
 PYTHON ?= $(shell $(find_python))
 
-.PHONY: help demo test test-slow lint format clean
+.PHONY: help demo test test-slow lint format site clean
 
 help:
 	@echo "make demo       three days of a small network, one detection, its queries and its hits"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-slow  the tests that take minutes (they build and install the package: network needed)"
 	@echo "make lint       ruff, formatting, mypy, which module may import which"
 	@echo "make format     let ruff put the code into shape"
+	@echo "make site       prove and measure what has changed, and build the site into site/"
 	@echo "make clean      remove what all of these left behind"
 
 demo: $(VENV)/.run
@@ -38,6 +39,11 @@ lint: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+# What was measured is kept in build/evidence, and is measured again when rules, scenarios or code have changed.
+site: $(VENV)/.dev
+	$(BIN)/python -m polysigma.site.evidence
+	$(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf $(VENV) build dist site demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

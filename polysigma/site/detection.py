@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from polysigma.attack import technique
-from polysigma.site import origin, queries, sections, testing
+from polysigma.site import origin, proof, queries, sections, testing
 from polysigma.site.fitting import fitted, part
-from polysigma.site.markup import Page, joined, link, paragraph, text
+from polysigma.site.markup import Page, link, paragraph, section, text
 from polysigma.site.model import slug
+from polysigma.site.pictures import picture
 from polysigma.site.sections import View
 
 if TYPE_CHECKING:
@@ -27,10 +28,15 @@ def detection_pages(detection: Detection, known: Mapping[str, str]) -> tuple[dic
     found = {f"{detection.folder}/index.html": _overview(detection, known, files)}
     for one in detection.on:
         if one.compiled:
-            found[f"{detection.folder}/{slug(one.platform)}/index.html"] = _runbook(detection, one, known, files)
+            folder = f"{detection.folder}/{slug(one.platform)}"
+            runbook = found[f"{folder}/index.html"] = _runbook(detection, one, known, files)
+            if '<div id="the-query">' in runbook.body and queries.fits_a_page(one):
+                found[f"{folder}/query/index.html"] = _query(detection, one)
     if detection.guide:
         found[f"{detection.folder}/tests/index.html"] = _tests(detection)
         found[f"{detection.folder}/tuning/index.html"] = _tuning(detection, files)
+    if proof.has_scenarios(detection):
+        found[f"{detection.folder}/proof/index.html"] = _proof(detection)
     return found, files
 
 
@@ -44,6 +50,7 @@ def _overview(detection: Detection, known: Mapping[str, str], files: Mapping[str
             queries.platforms(view, queries=False, everything=False),
             rank=9,
         ),
+        part(_picture(detection), _picture_elsewhere(detection), rank=5),
         part(sections.why(view)),
         part(queries.false_positives(view, files), queries.false_positives_in_short(view), rank=8),
         part(sections.blind_spots(view)),
@@ -52,6 +59,7 @@ def _overview(detection: Detection, known: Mapping[str, str], files: Mapping[str
         part(sections.how_it_works(view)),
         part(testing.hunts_in_short(view)),
         part(testing.atomic_tests_in_short(view)),
+        part(proof.in_short(view)),
         part(sections.related(view, known)),
         part(origin.provenance(view)),
         part(origin.changelog(view)),
@@ -81,13 +89,14 @@ def _runbook(detection: Detection, on: OnPlatform, known: Mapping[str, str], fil
         part(*queries.query_of_the_page(view), rank=1),
         part(sections.why(view)),
         part(queries.false_positives(view, files), queries.false_positives_in_short(view), rank=7),
-        part(sections.blind_spots(view)),
-        part(queries.coverage_of_the_page(view)),
+        part(sections.blind_spots(view), sections.blind_spots_in_short(view), rank=3),
+        part(queries.coverage_of_the_page(view), queries.coverage_in_short(view), rank=2),
         part(queries.fields_of_the_page(view)),
         part(sections.parameters(view), sections.parameters_in_short(view), rank=8),
-        part(sections.how_it_works(view)),
+        part(sections.how_it_works(view), sections.how_it_works_in_short(view), rank=4),
         part(testing.hunts(view), testing.hunts_in_short(view), rank=9),
-        part(testing.atomic_tests_in_short(view)),
+        part(testing.atomic_tests_in_short(view), testing.atomic_tests_elsewhere(view), rank=5),
+        part(proof.in_short(view)),
         part(sections.related(view, known)),
         part(origin.provenance(view), origin.provenance_in_short(view), rank=6) if detection.guide else part(""),
         part(queries.download_links(view, files)),
@@ -99,6 +108,14 @@ def _runbook(detection: Detection, on: OnPlatform, known: Mapping[str, str], fil
     )
 
 
+def _query(detection: Detection, on: OnPlatform) -> Page:
+    """A query that is too long for the page that it belongs to."""
+    assert on.compiled is not None
+    title = f"Query: {detection.title} on {on.title}"
+    forms = (queries.query(on, "the-query", plain=plain) for plain in (False, True))
+    return Page(title, "", fitted(_of(detection, "../", on.title), [part(*forms, rank=1)]))
+
+
 def _tests(detection: Detection) -> Page:
     view = View(detection, inside=True)
     body = fitted(_of(detection), [part(testing.atomic_tests(view)), part(testing.hunts(view))])
@@ -107,12 +124,35 @@ def _tests(detection: Detection) -> Page:
 
 def _tuning(detection: Detection, files: Mapping[str, str | bytes]) -> Page:
     view = View(detection, inside=True)
-    body = fitted(_of(detection), [part(sections.parameters(view)), part(queries.false_positives(view, files))])
+    body = fitted(
+        _of(detection),
+        [part(sections.parameters(view)), part(proof.curves(detection)), part(queries.false_positives(view, files))],
+    )
     return Page(f"Tuning: {detection.title}", f"Parameters and exclusions of {detection.title}.", body)
 
 
-def _of(detection: Detection) -> str:
-    return paragraph("Of the detection", joined(link(text(detection.title), "../")) + ".")
+def _proof(detection: Detection) -> Page:
+    parts = [part(_picture(detection)), part(proof.result(detection)), part(proof.scenarios(detection))]
+    title = f"Proof: {detection.title}"
+    return Page(title, f"What running {detection.title} on its scenarios gave.", fitted(_of(detection), parts))
+
+
+def _picture(detection: Detection) -> str:
+    return section("What the rule sees", "picture", picture(detection))
+
+
+def _picture_elsewhere(detection: Detection) -> str:
+    if not picture(detection):
+        return ""
+    shown = link("A picture of one of its scenarios: what it finds beside ordinary traffic", "proof/#picture")
+    return section("What the rule sees", "picture", paragraph(shown))
+
+
+def _of(detection: Detection, target: str = "../", where: str = "") -> str:
+    """What a page belongs to."""
+    return paragraph(
+        "Of the detection", link(text(detection.title), target) + (f" on {text(where)}." if where else ".")
+    )
 
 
 def _description(detection: Detection) -> str:

@@ -13,7 +13,7 @@ from polysigma.site.markup import LIMIT, contents, joined
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-AROUND = 3_500
+AROUND = 2_500
 """Bytes kept for what stands around the body of a page."""
 
 

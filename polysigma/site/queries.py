@@ -9,6 +9,7 @@ import yaml
 from polysigma.guide import as_filter
 from polysigma.site import sections
 from polysigma.site.markup import (
+    LIMIT,
     block,
     bullets,
     code,
@@ -54,15 +55,23 @@ def query_of_the_page(view: View) -> tuple[str, ...]:
     assert on is not None
     assert on.compiled is not None
     lost = sections.fidelity(on)
+    count = f"The query has {len(on.compiled.query):,} characters, too many for this page"
     long = paragraph(
-        f"The query has {len(on.compiled.query):,} characters, too many for a page: it stands under "
-        f"{link('downloads', '#downloads')}, whole. A part of it would find something else."
+        f"{count}: it stands {link('on a page of its own', 'query/')}, and under {link('downloads', '#downloads')}."
+        if fits_a_page(on)
+        else f"{count}, and for any: it stands under {link('downloads', '#downloads')}, whole. "
+        "A part of it would find something else."
     )
     return (
         section("Query", "query", lost, query(on, "the-query")),
         section("Query", "query", lost, query(on, "the-query", plain=True)),
         section("Query", "query", lost, f'<div id="the-query">{long}</div>', line(on)),
     )
+
+
+def fits_a_page(on: OnPlatform) -> bool:
+    """Whether the query alone, without colours, is short enough for a page."""
+    return on.compiled is not None and len(block(on.compiled.query, on.language, plain=True).encode()) < LIMIT - 6_000
 
 
 def fields_of_the_page(view: View) -> str:
@@ -86,6 +95,16 @@ def coverage_of_the_page(view: View) -> str:
         coverage(view.detection, view.on, "coverage-query"),
         sections.needs(view.detection, view.on),
     )
+
+
+def coverage_in_short(view: View) -> str:
+    """Without what must be switched on, which stands on the platform's page for all of its detections."""
+    assert view.on is not None
+    if view.detection.guide is None:
+        return ""
+    where = link("What must be switched on, and licences", f"{view.up}../../platforms/{slug(view.on.platform)}/")
+    shown = coverage(view.detection, view.on, "coverage-query")
+    return section("Coverage: does no hit mean anything?", "coverage", shown, paragraph(where))
 
 
 def coverage(detection: Detection, on: OnPlatform, mark: str = "") -> str:

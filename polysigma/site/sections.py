@@ -222,6 +222,12 @@ def how_it_works(view: View) -> str:
     return section("How the query works", "how", numbered(map(text, guide.query))) if guide else ""
 
 
+def how_it_works_in_short(view: View) -> str:
+    if view.detection.guide is None:
+        return ""
+    return section("How the query works", "how", paragraph(link("Step by step", f"{view.up}#how")))
+
+
 def parameters(view: View) -> str:
     """What a site may set, what it means and what each direction costs."""
     detection = view.detection
@@ -275,6 +281,18 @@ def blind_spots(view: View) -> str:
         return ""
     rows = ((text(one.what), text(one.instead)) for one in guide.blind_spots)
     return section("Blind spots", "blind-spots", table(("Not seen", "What sees it, or would have to change"), rows))
+
+
+def blind_spots_in_short(view: View) -> str:
+    guide = view.detection.guide
+    if guide is None:
+        return ""
+    return section(
+        "Blind spots",
+        "blind-spots",
+        bullets(text(one.what) for one in guide.blind_spots),
+        paragraph(link("What sees each, or would have to change", f"{view.up}#blind-spots")),
+    )
 
 
 def response(view: View) -> str:

@@ -89,6 +89,14 @@ def atomic_tests_in_short(view: View) -> str:
     return section("Tests", "tests", bullets(lines))
 
 
+def atomic_tests_elsewhere(view: View) -> str:
+    guide = view.detection.guide
+    if guide is None or not guide.tests:
+        return ""
+    words = f"{len(guide.tests)} tests with their commands, and the signal that each leaves on every platform"
+    return section("Tests", "tests", paragraph(link(words, f"{view.up}tests/#tests")))
+
+
 def _signal(signal: Signal) -> str:
     return f"{code(signal.table)}: {_values(signal)}"
 

@@ -15,6 +15,14 @@ from polysigma.site import pages
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_evidence(tmp_path_factory):
+    """Nothing that somebody has measured before: pages of tests are those of the rules."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POLYSIGMA_SITE_EVIDENCE", str(tmp_path_factory.mktemp("evidence")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def site():
     """The whole site, as it is made from the package's own rules."""
@@ -115,6 +123,10 @@ def hostile_rules(tmp_path_factory):
         parameter["about"] += HOSTILE
         parameter["unit"] = HOSTILE
     (folder / "rule.yml").write_text(yaml.safe_dump_all(documents, sort_keys=False), encoding="utf-8")
+    scenarios = yaml.safe_load((folder / "scenarios.yaml").read_text(encoding="utf-8"))
+    for scenario in scenarios:
+        scenario["about"] = HOSTILE
+    (folder / "scenarios.yaml").write_text(yaml.safe_dump(scenarios, sort_keys=False), encoding="utf-8")
     guide = yaml.safe_load((folder / "guide.yaml").read_text(encoding="utf-8"))
     (folder / "guide.yaml").write_text(yaml.safe_dump(poisoned(guide), sort_keys=False), encoding="utf-8")
     bare = root / "no_guide"

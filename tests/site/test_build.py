@@ -79,7 +79,9 @@ def test_a_query_is_in_the_built_page_as_it_was_printed(built_site, site, parsed
     for path, text in site.files.items():
         if path.endswith((".logscale", ".kql", ".spl", ".sql")):
             platform = path.split(".")[-2]
-            page = parsed((built_site / path).parent.joinpath(platform, "index.html").read_text(encoding="utf-8"))
+            own = (built_site / path).parent / platform
+            where = own / "query" if (own / "query").is_dir() else own
+            page = parsed((where / "index.html").read_text(encoding="utf-8"))
             assert text.rstrip("\n") in page.text, path
 
 

@@ -113,8 +113,9 @@ async function bring(line) {
     const page = new DOMParser().parseFromString(await pages.get(address), "text/html");
     const block = document.importNode(page.getElementById(mark), true);
     block.removeAttribute("id");
+    for (const inner of block.querySelectorAll("a")) inner.href = new URL(inner.getAttribute("href"), address).href;
     line.replaceWith(block);
-    copyable(block);
+    if (block.matches("pre")) copyable(block);
   } catch { delete line.dataset.done; }
 }
 
