@@ -188,10 +188,12 @@ class Sweep:
 
 
 def _windowless(plan: Plan) -> tuple[Step, ...]:
-    """The steps that decide about hits: no order, and no lists, which are for display only."""
+    """The steps that decide about hits: no order, and no lists, which are for display only. A sequence is groups."""
+    from sigma.backends.polysigma.sequences import without_sequences
+
     kept: list[Step] = []
     lists: set[str] = set()
-    for step in plan.steps:
+    for step in without_sequences(plan.steps):
         match step:
             case Sort():
                 continue

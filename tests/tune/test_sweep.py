@@ -123,6 +123,43 @@ def test_windows_of_any_schedule_are_the_same_with_and_without_a_bucket(events, 
     assert swept
 
 
+UNION = """\
+title: {name}
+id: {number}1111111-1111-4111-8111-111111111111
+name: {name}
+logsource: {{category: network_connection}}
+detection:
+    selection: {{Initiated: 'true', DestinationPort: {port}}}
+    condition: selection
+---
+"""
+TOGETHER = """\
+title: Both
+id: 32222222-2222-4222-8222-222222222222
+name: both
+correlation:
+    type: {type}
+    rules: [chat, web]
+    group-by: [Computer]
+    timespan: 1h
+"""
+
+
+@pytest.mark.parametrize("kind", ["temporal", "temporal_ordered"])
+def test_rules_together_and_in_order_are_swept_too(events, tmp_path, kind):
+    path = tmp_path / "rule.yml"
+    chat, web = UNION.format(name="chat", number=1, port=6667), UNION.format(name="web", number=2, port=443)
+    path.write_text(chat + web + TOGETHER.format(type=kind), encoding="utf-8")
+    with opened([events]) as inputs:
+        made = compile_rule(str(path), "sysmon_json", "sql", table="events")
+        with load_events(made.query, inputs) as loaded:
+            with Sweep(made.plan, made.query, loaded.connection) as sweep:
+                swept = plain(sweep.hits(made.plan))
+            replayed = plain(replay(made.plan, made.query, loaded).hits)
+    assert swept == replayed
+    assert swept
+
+
 def test_a_rule_on_single_events_has_nothing_to_sweep(events, detection):
     with opened([events]) as inputs:
         made = compile_rule(detection, "sysmon_json", "sql", table="events")
