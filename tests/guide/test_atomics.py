@@ -69,6 +69,22 @@ for _ in range(100):
 HOST = "203.0.113.254"
 
 
+NAME_SERVER = """
+import json, socket, sys, time
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind((sys.argv[1], int(sys.argv[2])))
+print("ready", flush=True)
+with open(sys.argv[3], "a", buffering=1) as seen:
+    while True:
+        question, peer = server.recvfrom(512)
+        labels, place = [], 12
+        while question[place]:
+            labels.append(question[place + 1 : place + 1 + question[place]].decode("ascii"))
+            place += 1 + question[place]
+        assert question[place + 1 :] == bytes([0, 1, 0, 1]) and question[4:6] == bytes([0, 1])
+        one = {"time": time.time(), "peer": peer[0], "address": sys.argv[1], "name": ".".join(labels)}
+        seen.write(json.dumps(one) + "\\n")
+"""
 BASH = [(path.parents[2], path.stem) for path in FILES if "name: bash" in path.read_text(encoding="utf-8")]
 NAMES = [f"{folder.name}-{technique}" for folder, technique in BASH]
 
@@ -185,11 +201,11 @@ def run(tmp_path):
     if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("bash"):
         pytest.skip("network namespaces take Linux, root, ip and bash")
 
-    def one(test, listening, call=None, **values):
+    def one(test, listening, call=None, script=LISTENER, **values):
         seen = tmp_path / "seen.jsonl"
         seen.touch()
         with network() as (host, server):
-            inside = ["ip", "netns", "exec", server, sys.executable, "-c", LISTENER]
+            inside = ["ip", "netns", "exec", server, sys.executable, "-c", script]
             listener = subprocess.Popen(
                 [*inside, "", ",".join(map(str, listening)), str(seen)], stdout=subprocess.PIPE, text=True
             )
@@ -214,7 +230,7 @@ def run(tmp_path):
 
 
 def hits(tmp_path, reference, connections, lasting=None, image="/usr/bin/bash", accepted=None):
-    """The hits of a detection over the connections, as Sysmon for Linux would have recorded them.
+    """The hits of a detection over the connections or names, as Sysmon would have recorded them.
 
     A run with short pauses is stretched to the time that the test's own pauses take (`lasting`). `accepted` is a port
     of the host on which it accepted a connection from ADDRESS before it opened its own.
@@ -237,8 +253,10 @@ def hits(tmp_path, reference, connections, lasting=None, image="/usr/bin/bash", 
                 "Protocol": "tcp",
                 "SourceIp": one["peer"],
                 "DestinationIp": one["address"],
-                "DestinationPort": str(one["port"]),
+                "DestinationPort": str(one.get("port")),
             }
+            if "name" in one:
+                row |= {"EventID": 22, "QueryName": one["name"], "Channel": "Microsoft-Windows-Sysmon/Operational"}
             file.write(json.dumps(row) + "\n")
     with opened([rows]) as inputs:
         compiled = compile_rule(reference, inputs.family.platform, "sql", table=TABLE)
@@ -343,3 +361,15 @@ def test_knocking_at_telnet_ports_hits(run, tmp_path):
     assert "12 of 12 addresses opened port 2323" in said
     (hit,) = {hit["Computer"]: hit for hit in hits(tmp_path, folder.name, connections)}.values()
     assert (hit["SprayScore"], hit["Addresses"], hit["TelnetAddresses"], hit["Ports"]) == (3, 12, 12, 1)
+
+
+@pytest.mark.slow
+def test_asking_for_made_up_names_hits(run, tmp_path):
+    folder = rules_root() / "dns_query_burst_dga"
+    said, asked = run(atomic("T1568.002", "bash", folder), [53], script=NAME_SERVER, pause="0.02")
+    assert "asked" in said
+    names = {one["name"] for one in asked}
+    assert len(names) == 60
+    assert all(len(name) == 19 and name.endswith(".test") for name in names)
+    found = hits(tmp_path, folder.name, asked, timedelta(seconds=20))
+    assert {(hit["MadeUpDomains"], hit["Domains"], hit["Endings"]) for hit in found} == {(60, 60, 1)}

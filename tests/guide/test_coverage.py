@@ -1,4 +1,4 @@
-"""Coverage queries run, and put the hosts first that are alive and report no connections."""
+"""Coverage queries run, and put the hosts first that are alive and report nothing of what is needed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,17 @@ pytestmark = pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.paren
 NOW = time.time()
 
 
+NEEDED = {"Connections": 3, "Queries": 22, "Starts": 1}
+"""What a coverage query counts, and Sysmon's number for it."""
+
+
 def query(path, name):
     return read_guide(path)[1].platforms[name].coverage.query
+
+
+def counted(rows, by):
+    """Hosts with the number of events that the detection needs, in the order of the result."""
+    return [(row[by], next(value for name, value in row.items() if name.title() in NEEDED)) for row in rows]
 
 
 def falcon(name, aid):
@@ -29,7 +38,10 @@ def falcon(name, aid):
     return {"event_simpleName": name, "cid": "c", "aid": aid, "ComputerName": f"host-{aid}", "timestamp": str(moment)}
 
 
-EVENTS = [falcon("NetworkConnectIP4", "a"), falcon("SensorHeartbeat", "a"), falcon("SensorHeartbeat", "b")]
+EVENTS = [
+    *(falcon(name, "a") for name in ("NetworkConnectIP4", "DnsRequest", "ProcessRollup2", "SensorHeartbeat")),
+    falcon("SensorHeartbeat", "b"),
+]
 
 
 def sysmon(number, computer):
@@ -69,36 +81,35 @@ def test_falcon(path):
         for event in EVENTS
     ]
     found = run_cql(query(path, "falcon"), rows, now=NOW).rows
-    assert [(row["ComputerName"], row["Connections"]) for row in found] == [("host-b", 0), ("host-a", 1)]
+    assert counted(found, "ComputerName") == [("host-b", 0), ("host-a", 1)]
 
 
 def test_the_data_replicator(path):
     found = in_duckdb(query(path, "fdr"), "fdr", EVENTS)
-    assert [(row["aid"], row["connections"]) for row in found] == [("b", 0), ("a", 1)]
+    assert counted(found, "aid") == [("b", 0), ("a", 1)]
 
 
 def test_sysmon_as_json(path):
-    found = in_duckdb(
-        query(path, "sysmon_json"), "sysmon", [sysmon(3, "WS-01"), sysmon(1, "ws-01"), sysmon(1, "ws-02")]
-    )
-    assert [(row["host"], row["connections"]) for row in found] == [("ws-02", 0), ("ws-01", 1)]
+    rows = [sysmon(3, "WS-01"), *(sysmon(number, "ws-01") for number in (22, 1, 5)), sysmon(5, "ws-02")]
+    assert counted(in_duckdb(query(path, "sysmon_json"), "sysmon", rows), "host") == [("ws-02", 0), ("ws-01", 1)]
 
 
 def test_sysmon_in_splunk(path):
     source = "XmlWinEventLog:Microsoft-Windows-Sysmon/Operational"
+    text = query(path, "splunk_sysmon")
+    alive = 5 if "Starts" in text else 1
     rows = [
         {
             "_time": NOW - 5,
             "source": source,
             "EventCode": str(number),
             "Computer": computer,
-            "DestinationPort": port,
+            "DestinationPort": "443" if number == 3 else "",
             "Initiated": "true" if number == 3 else "",
         }
-        for number, computer, port in ((3, "ws-01", "443"), (1, "ws-01", ""), (1, "ws-02", ""))
+        for number, computer in (*((number, "ws-01") for number in (3, 22, 1, 5)), (alive, "ws-02"))
     ]
-    found = run_spl(query(path, "splunk_sysmon"), rows, now=NOW)
-    assert [(row["Computer"], row["Connections"]) for row in found] == [("ws-02", 0), ("ws-01", 1)]
+    assert counted(run_spl(text, rows, now=NOW), "Computer") == [("ws-02", 0), ("ws-01", 1)]
 
 
 @pytest.mark.slow
