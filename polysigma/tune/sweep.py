@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _NUMBERS = count()
 """Several sweeps may have their tables in one connection."""
 
+_SLOT = "PolysigmaSlot"
 END = "PolysigmaWindowEnd"
 """The column that holds the end of the window, in seconds since the epoch."""
 
@@ -154,8 +155,9 @@ class Sweep:
             at = f"epoch({quoted(time)})"
             slots = -(-self.window // self.every)
             name = self._new(
-                f"SELECT * FROM (SELECT *, (CAST(floor({at} / {self.every}) AS BIGINT) + slot) * {self.every} AS {END} "  # noqa: S608
-                f"FROM {table.name} CROSS JOIN (SELECT CAST(range AS BIGINT) AS slot FROM range(1, {slots + 1})) "
+                f"SELECT * EXCLUDE ({_SLOT}) FROM "  # noqa: S608 - our own names
+                f"(SELECT *, (CAST(floor({at} / {self.every}) AS BIGINT) + {_SLOT}) * {self.every} AS {END} "
+                f"FROM {table.name} CROSS JOIN (SELECT CAST(range AS BIGINT) AS {_SLOT} FROM range(1, {slots + 1})) "
                 f"WHERE isfinite({quoted(time)})) WHERE {at} >= {END} - {self.window} AND {END} <= {self.last or 0}"
             )
             self._spread[alone] = _Table(name, {**table.types, END: Type.INTEGER})

@@ -110,8 +110,8 @@ def test_windows_of_any_schedule_are_the_same_with_and_without_a_bucket(events, 
     text = path.read_text(encoding="utf-8").replace("timespan: 6h", f"timespan: {timespan}")
     text = text.replace("every: 1h", f"every: {every}").replace("value: 5", "value: 1")
     if bucket:
-        text = text.replace("    steps:\n", f"    steps:\n        - bucket:\n              Part: {bucket}\n")
-        text = text.replace(BY, BY.replace("]", ", Part]"))
+        text = text.replace("    steps:\n", f"    steps:\n        - bucket:\n              Slot: {bucket}\n")
+        text = text.replace(BY, BY.replace("]", ", Slot]"))
     path.write_text(text, encoding="utf-8")
     with opened([events]) as inputs:
         made = compile_rule(detection, "sysmon_json", "sql", table="events")
