@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from polysigma.site.markup import Page, code, codes, joined, link, outside, paragraph, section, table, text
+from polysigma.site.markup import Page, code, codes, joined, link, outside, paragraph, section, table, worded
 from polysigma.site.model import slug
 from polysigma.site.queries import archive, query_file, rule_file
 
@@ -195,7 +195,7 @@ def keys_page() -> Page:
         ("A loss", "loss", LossEntry),
     ):
         properties: dict[str, Any] = model.model_json_schema()["properties"]
-        rows = ((code(name), _marked(what["description"])) for name, what in properties.items())
+        rows = ((code(name), worded(what["description"])) for name, what in properties.items())
         parts.append(section(title, anchor, table(("Key", "Meaning"), rows)))
     return Page(
         "detections.json",
@@ -212,9 +212,3 @@ def keys_page() -> Page:
         words="JSON schema keys programs catalogue",
         kind="reference",
     )
-
-
-def _marked(words: str) -> str:
-    """The words of a docstring, with what stands between backticks as code."""
-    pieces = " ".join(words.split()).split("`")
-    return "".join(code(piece) if number % 2 else text(piece) for number, piece in enumerate(pieces))

@@ -20,6 +20,7 @@ from polysigma.site.around import Around
 from polysigma.site.colours import coloured
 from polysigma.site.links import broken
 from polysigma.site.searching import index_file
+from polysigma.site.splitting import split
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -58,7 +59,21 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, path, content="", inclusion=InclusionLevel.INCLUDED))
     for path, content in {**site.files, "assets/index.js": ""}.items():
         files.append(File.generated(config, path, content=content, inclusion=InclusionLevel.INCLUDED))
+    for path in config.extra.get("split", []):
+        _split(path, files, config)
     return files
+
+
+def _split(path: str, files: Files, config: MkDocsConfig) -> None:
+    """Puts the pages of a long document into its place."""
+    document = files.get_file_from_path(path)
+    if document is None:
+        raise PluginError(f"mkdocs.yml: extra.split names {path}, which is not there")
+    for name, content in split(path, document.content_string).items():
+        if name == path:
+            document.content_string = content
+        else:
+            files.append(File.generated(config, name, content=content, inclusion=InclusionLevel.NOT_IN_NAV))
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:

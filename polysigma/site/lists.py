@@ -20,6 +20,8 @@ from polysigma.site.markup import (
     text,
 )
 from polysigma.site.model import slug
+from polysigma.site.steps import PATH as STEPS
+from polysigma.site.steps import steps_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +45,7 @@ def add_lists(site: Site) -> None:
     site.pages |= attack_pages(site.entries)
     site.pages |= _platforms(site.entries)
     site.pages["reference/detections-json/index.html"] = keys_page()
+    site.pages[STEPS] = steps_page()
     site.files |= catalogue_files(site.entries)
     site.files |= attack_files(site.entries)
 

@@ -53,6 +53,18 @@ def code(value: object) -> str:
     return f"<code>{text(value)}</code>"
 
 
+def worded(words: str) -> str:
+    """The words of a docstring, with what stands between backticks as code."""
+    pieces = " ".join(words.split()).split("`")
+    return "".join(code(piece) if number % 2 else _within(piece) for number, piece in enumerate(pieces))
+
+
+def _within(piece: str) -> str:
+    """A piece of a line, with the blanks at its ends."""
+    before = " " if piece.startswith(" ") else ""
+    return before + text(piece) + (" " if piece.endswith(" ") and piece.strip() else "")
+
+
 def codes(values: Iterable[object]) -> str:
     return ", ".join(code(value) for value in values)
 

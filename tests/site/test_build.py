@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from polysigma.site import pages
+from polysigma.site.markup import LIMIT
 
 pytest.importorskip("mkdocs", reason="needs MkDocs (pip install 'polysigma[docs]')")
 
@@ -66,6 +67,12 @@ def test_a_hostile_query_stays_in_its_block(hostile_rules, hostile_site, parsed)
 def test_the_site_builds_with_every_link_and_anchor_checked(built_site):
     assert (built_site / "detections/botnet_node_beaconing/falcon/index.html").is_file()
     assert (built_site / "detections.json").is_file()
+
+
+@pytest.mark.slow
+def test_no_page_is_longer_than_it_may_be(built_site):
+    long = {str(path): path.stat().st_size for path in built_site.rglob("*.html") if path.stat().st_size > LIMIT}
+    assert long == {}
 
 
 @pytest.mark.slow
