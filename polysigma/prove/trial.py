@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -38,8 +39,9 @@ MOST_WINDOWS = 8
 """Of more windows (that hold different rows) only some are run: those in which the oracle's hits begin, end, or meet an
 expectation for the first time, the one after each, and so many others, evenly spread."""
 
-MOST_ROWS = 400_000
-"""Where the windows hold more rows in all, the oracle too is run on windows that are evenly spread only."""
+MOST_ROWS = 20_000
+"""Where the rows that the rule takes are more, in all windows together, the oracle too is run on evenly spread windows
+only, as long as every hit that is expected is in one of these."""
 
 
 @dataclass(frozen=True)
@@ -132,27 +134,36 @@ class Ground:
         """Leaves out windows where there are many: see `MOST_WINDOWS`."""
         if len(self.distinct) <= MOST_WINDOWS:
             return
-        seen = sum(end - first for first, end in (self.data.span(window) for window in self.distinct if window))
+        expected = [*trial.scenario.hit, *trial.scenario.miss]
         spread = _spread(len(self.distinct), MOST_WINDOWS)
-        if seen <= MOST_ROWS:
-            spread = _telling(self.oracle, [*trial.scenario.hit, *trial.scenario.miss], spread)
+        some = self._hits([self.distinct[number] for number in spread]) if self._taken() > MOST_ROWS else []
+        found = [hit for hits in some for hit in hits]
+        if some and all(any(hit.fits(one) for hit in found) for one in trial.scenario.hit):
+            self.oracle = some
+        else:
+            spread = _telling(self.oracle, expected, spread)
             self.oracle = [self.oracle[number] for number in spread]
         self.distinct = [self.distinct[number] for number in spread]
         kept = set(self.distinct)
         self.windows = [(window, same) for window, same in self.windows if same in kept]
 
+    def _taken(self) -> int:
+        """How many rows the rule takes, in all windows together: a row that is in several windows counts for each."""
+        times = sorted(at for row in self.matched if isinstance(at := row.get(TIME_COLUMN), float))
+        bounds = (window for window in self.distinct if window)
+        return sum(bisect_left(times, end) - bisect_left(times, start) for start, end in bounds)
+
     @cached_property
     def oracle(self) -> list[list[Hit]]:
-        """The hits of each distinct window. Lists have no limit here.
+        """The hits of each distinct window. Lists have no limit here."""
+        return self._hits(self.distinct)
 
-        Steps that look at one row at a time are taken once, for all windows.
-        """
+    def _hits(self, windows: Sequence[Window | None]) -> list[list[Hit]]:
+        """Steps that look at one row at a time are taken once, for all windows."""
         steps = without_limits(self.plan).steps
         alone = next((at for at, step in enumerate(steps) if not isinstance(step, _ALONE)), len(steps))
         rows = run(steps[:alone], self.matched)
-        return [
-            [self.hit(row, window) for row in run(steps[alone:], _between(rows, window))] for window in self.distinct
-        ]
+        return [[self.hit(row, window) for row in run(steps[alone:], _between(rows, window))] for window in windows]
 
     def hit(self, row: Mapping[str, Any], window: Window | None, engine: Runner | None = None) -> Hit:
         """The hit that a row of the oracle's, or of an engine's, is."""

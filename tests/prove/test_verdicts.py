@@ -249,3 +249,42 @@ def test_a_query_that_names_no_time_is_run_on_the_parsers_of_asim_which_read_it_
     assert "TimeGenerated" not in trial.text
     outcome = perform(trial)
     assert (outcome.error, outcome.mismatch, len(outcome.hits)) == (None, None, 3)
+
+
+# Windows.
+
+
+def long(workshop):
+    """A hit in the last of very many windows, which are not all run."""
+    workshop.scenario["span"] = "4d"
+    workshop.scenario["traffic"] = [
+        {"kind": "exact", "to": "203.0.113.10", "port": 6667, "hourly": [2] * 90},
+        {"kind": "exact", "to": "203.0.113.11", "port": 6667, "at": ["40h1m", "40h2m", "40h3m"]},
+    ]
+    workshop.scenario["hit"] = [
+        {"DestinationIp": "203.0.113.10", "Connections": 4, "Hours": 2},
+        {"DestinationIp": "203.0.113.11", "Connections": 3, "Hours": 1},
+    ]
+    return only_bench(workshop, "sysmon_json").trials[0]
+
+
+@pytest.mark.parametrize("most", [0, 10**6])
+def test_what_is_expected_is_found_however_few_windows_are_run(workshop, monkeypatch, most):
+    from polysigma.prove import trial
+
+    monkeypatch.setattr(trial, "MOST_ROWS", most)
+    some = perform(long(workshop))
+    every = perform(replace(long(workshop), every_window=True))
+    assert some.windows < every.windows
+    assert some.mismatch is every.mismatch is None
+    for expected in long(workshop).scenario.hit:
+        assert any(hit.fits(expected) for hit in some.hits)
+
+
+def test_windows_that_are_evenly_spread_do_where_they_hold_what_is_expected(workshop, monkeypatch):
+    from polysigma.prove import trial
+
+    monkeypatch.setattr(trial, "MOST_ROWS", 0)
+    long(workshop)
+    del workshop.scenario["traffic"][1], workshop.scenario["hit"][1]
+    assert perform(only_bench(workshop, "sysmon_json").trials[0]).windows == trial.MOST_WINDOWS

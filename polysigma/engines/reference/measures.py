@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from polysigma.engines.reference.expressions import condition, evaluator
 from polysigma.engines.reference.values import Record, Value, display
+from polysigma.plan.expressions import Column
 from polysigma.plan.steps import TIME_COLUMN
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ def measurer(measure: Measure) -> Callable[[Rows], Value]:
 def _values(measure: Measure) -> Callable[[Rows], list[Value]]:
     """The measured values that are not missing, in the order of the rows."""
     assert measure.value is not None
+    if isinstance(measure.value, Column):
+        name = measure.value.name
+        return lambda rows: [found for row in rows if (found := row.get(name)) is not None]
     value = evaluator(measure.value)
     return lambda rows: [found for row in rows if (found := value(row)) is not None]
 
