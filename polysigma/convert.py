@@ -339,7 +339,7 @@ def compile_rule(
 
 def finding_of(error: SigmaError, document: Document | None, platform: str | None = None) -> Diagnostic:
     """A pySigma error as a finding, at the part of the document that it is about."""
-    from sigma.backends.polysigma.compiler import PlanRefusedError
+    from sigma.backends.polysigma.canonical import PlanRefusedError
 
     where = f" ({platform})" if platform else ""
     if isinstance(error, PlanRefusedError) and document is not None:

@@ -6,7 +6,7 @@ Group keys get an explicit filter for missing values here, so that every languag
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, assert_never
 
 from polysigma.plan.expressions import (
@@ -29,6 +29,7 @@ from polysigma.plan.steps import (
     WEIGHT_COLUMN,
     Annotate,
     Bucket,
+    Chain,
     Derive,
     Group,
     Measure,
@@ -73,6 +74,8 @@ class Lowered:
     outputs: tuple[Output, ...]
     columns: frozenset[str]
     """The platform's columns that the steps read from the events."""
+    by_rule: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """In a chain, those that are read of the events of each rule."""
 
 
 def lower(
@@ -90,11 +93,8 @@ def lower(
     Raises PlanError where a step's own column takes the name of a column that the platform needs for something else.
     """
     lowering = _Lowering(bindings, always_there, weighted=weighted)
-    for index, step in enumerate(steps):
-        if isinstance(step, Bucket) and index + 1 < len(steps):
-            lowering.expect(steps[index + 1])
-        lowering.add(step)
-    return Lowered(tuple(lowering.steps), lowering.outputs(), frozenset(lowering.read))
+    lowering.add_all(steps)
+    return Lowered(tuple(lowering.steps), lowering.outputs(), frozenset(lowering.read), lowering.by_rule)
 
 
 class _Lowering:
@@ -107,9 +107,18 @@ class _Lowering:
         self.weighted = weighted
         self.steps: list[Step] = []
         self.read: set[str] = set()
+        self.by_rule: dict[str, frozenset[str]] = {}
+
+    def add_all(self, steps: tuple[Step, ...]) -> None:
+        for index, step in enumerate(steps):
+            if isinstance(step, Bucket) and index + 1 < len(steps):
+                self.expect(steps[index + 1])
+            self.add(step)
 
     def add(self, step: Step) -> None:
         match step:
+            case Chain():
+                self.chain(step)
             case Bucket(name=name):
                 self.use(TIME_COLUMN)
                 self.require(TIME_COLUMN)
@@ -148,6 +157,30 @@ class _Lowering:
                 self.steps.append(step)
             case _:
                 assert_never(step)
+
+    def chain(self, step: Chain) -> None:
+        """Each branch by itself; what comes out of all has to have the same columns under one name."""
+        branches = []
+        scopes = []
+        for branch in step.branches:
+            inner = _Lowering(self.scope, frozenset(self.present), weighted=self.weighted)
+            inner.add_all(branch.steps)
+            for name in step.columns:
+                inner.use(*inner.scope[name].columns)
+            scopes.append(inner.scope)
+            branches.append(replace(branch, steps=tuple(inner.steps)))
+            for rule in branch.rules:
+                found = inner.by_rule.get(rule, frozenset()) if inner.by_rule else frozenset(inner.read)
+                self.by_rule[rule] = self.by_rule.get(rule, frozenset()) | found
+        first = scopes[0]
+        for name in step.columns:
+            if any(scope[name] != first[name] for scope in scopes):
+                raise fault("chain-columns", f"{name} is not the same columns in each correlation", None)
+        self.scope = {name: first[name] for name in step.columns} | {RULE_COLUMN: self.scope[RULE_COLUMN]}
+        self.present = {RULE_COLUMN}
+        self.grouped = True
+        columns = tuple(dict.fromkeys(column for name in step.columns for column in first[name].columns))
+        self.steps.append(Chain(tuple(branches), columns, at=step.at))
 
     def expect(self, step: Step) -> None:
         """Drops rows that miss the time or a key of the group that follows, in one step before the bucket."""

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, assert_never
 
 from polysigma.plan.functions import MEASURES
 from polysigma.plan.steps import (
+    RULE_COLUMN,
     Annotate,
     Bucket,
+    Chain,
     Derive,
     Group,
     Measure,
@@ -31,6 +33,10 @@ def columns_after(steps: tuple[Step, ...], columns: Mapping[str, Type]) -> dict[
     scope = dict(columns)
     for step in steps:
         match step:
+            case Chain(branches=branches, columns=names):
+                inner = [columns_after(branch.steps, scope) for branch in branches]
+                scope = {name: next(each[name] for each in inner if name in each) for name in names}
+                scope[RULE_COLUMN] = Type.TEXT
             case Bucket(name=name):
                 scope[name] = Type.TIME
             case Group(by=by, measures=measures) | Ordered(by=by, measures=measures):

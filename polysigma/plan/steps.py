@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, assert_never
 from polysigma.plan.expressions import columns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from polysigma.plan.expressions import Expression
     from polysigma.plan.faults import Place
@@ -141,7 +141,30 @@ class Take(StepBase):
     count: int
 
 
-Step = Bucket | Group | Ordered | Annotate | Where | Derive | Select | Score | Sort | Take
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A part of a chain: the rows of some rules, and the steps by which they become the hits of another."""
+
+    rule: str
+    """What the rows that come out are called in the column `Rule`."""
+    rules: tuple[str, ...]
+    """The rules of the rows that go in."""
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chain(StepBase):
+    """The hits of several correlations, and events of rules, as the rows that a further correlation goes on with.
+
+    Every row goes into each branch that takes its rule. What comes out has `columns`, and `Rule`. It is the first step,
+    of a plan or of a branch.
+    """
+
+    branches: tuple[Branch, ...]
+    columns: tuple[str, ...]
+
+
+Step = Chain | Bucket | Group | Ordered | Annotate | Where | Derive | Select | Score | Sort | Take
 
 STEP_NAMES = ("bucket", "group", "sequence", "annotate", "where", "derive", "select", "score", "sort", "take")
 """The names of the steps as a rule writes them."""
@@ -208,9 +231,18 @@ class Plan:
 _COUNTING = frozenset({"count", "count_if", "sum", "avg", "stdev", "median", "percentile"})
 
 
+def all_steps(steps: tuple[Step, ...]) -> Iterator[Step]:
+    """The steps, and those in the branches of chains among them."""
+    for step in steps:
+        yield step
+        if isinstance(step, Chain):
+            for branch in step.branches:
+                yield from all_steps(branch.steps)
+
+
 def widest_bucket(steps: tuple[Step, ...]) -> int | None:
     """The width in seconds of the widest bucket: windows begin and end on its edges. None where there is no bucket."""
-    return max((step.seconds for step in steps if isinstance(step, Bucket)), default=None)
+    return max((step.seconds for step in all_steps(steps) if isinstance(step, Bucket)), default=None)
 
 
 def counts_rows(steps: tuple[Step, ...]) -> bool:
@@ -224,12 +256,15 @@ def counts_rows(steps: tuple[Step, ...]) -> bool:
         match step:
             case Bucket():
                 return True
+            case Chain(branches=branches):
+                if any(counts_rows(branch.steps) for branch in branches):
+                    return True
             case (
                 Group(by=by, measures=measures) | Ordered(by=by, measures=measures) | Annotate(by=by, measures=measures)
             ):
                 if counted & set(by):
                     return True
-                single = not any(isinstance(earlier, Group | Ordered) for earlier in steps[:index])
+                single = not any(isinstance(earlier, Chain | Group | Ordered) for earlier in steps[:index])
                 found = {
                     measure.name
                     for measure in measures

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from polysigma.plan.expressions import Column, Comparison, Constant, conjuncts
-from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Ordered, Score, Select, Sort, Step, Take, Where
+from polysigma.plan.steps import Annotate, Bucket, Chain, Derive, Group, Ordered, Score, Select, Sort, Step, Take, Where
 
 if TYPE_CHECKING:
     from polysigma.plan.steps import Measure
@@ -68,7 +68,7 @@ def implies(steps: tuple[Step, ...], portable: Threshold) -> Verdict:
                         best = least
             case Select(columns=names):
                 bounds, values = bounds & set(names), values & set(names)
-            case Bucket() | Annotate() | Derive() | Score() | Sort() | Take():
+            case Chain() | Bucket() | Annotate() | Derive() | Score() | Sort() | Take():
                 pass
             case _:
                 assert_never(step)

@@ -24,7 +24,7 @@ from polysigma.plan.expressions import (
     TextMatch,
     Wildcard,
 )
-from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Ordered, Score, Select, Sort, Take, Where
+from polysigma.plan.steps import Annotate, Bucket, Chain, Derive, Group, Ordered, Score, Select, Sort, Take, Where
 
 if TYPE_CHECKING:
     from polysigma.plan.expressions import Expression
@@ -49,6 +49,8 @@ def _step(step: Step) -> str:
             return f"bucket {name}: {format_duration(seconds)}"
         case Group(by=by):
             return f"group by {', '.join(by)}"
+        case Chain(branches=branches):
+            return f"chain over {', '.join(branch.rule for branch in branches)}"
         case Ordered(by=by, orders=orders):
             return f"sequence by {', '.join(by)}: {' or '.join(' then '.join(order.rules) for order in orders)}"
         case Annotate(by=by):

@@ -6,6 +6,8 @@ plan, and the engine's on the text. Events match one rule, several or none, shar
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, pairwise, product
@@ -129,11 +131,11 @@ BACKENDS = {
 
 
 @cache
-def compiled(correlations, target):
+def compiled(correlations, target, form="rule"):
     """The plan and the query of the last correlation."""
     backend_class, pipeline, _, _ = BACKENDS[target]
     collection = SigmaCollection.from_yaml(f"{RULES}\n---\n{correlations}")
-    backend = backend_class(pipelines[pipeline](), form="rule")
+    backend = backend_class(pipelines[pipeline](), form=form)
     backend.convert(collection)
     (made,) = backend.compiled[id(collection.rules[-1])]
     return made
@@ -224,7 +226,7 @@ correlation:
 
 
 PROPERTY = settings(
-    max_examples=25,
+    max_examples=int(os.environ.get("POLYSIGMA_EXAMPLES", "10")),
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
@@ -347,6 +349,151 @@ def test_alternatives_of_ordered_rules(database, events):
     ]
     condition = "(rule_c and rule_b and rule_a) or (rule_b and not rule_a)"
     agree(correlation("temporal_ordered", ABC, condition), events, expected, database)
+
+
+def chained(*texts):
+    return "\n---\n".join(texts)
+
+
+def hits_of(events, span, counts):
+    """The spans of time, from first to last event, of what an inner correlation finds of a host in fixed windows."""
+    windows = {}
+    for event in events:
+        windows.setdefault(event.second // span, []).append(event)
+    kept = [own for own in windows.values() if counts(own)]
+    return [(min(event.second for event in own), max(event.second for event in own)) for own in kept]
+
+
+def matching(events, rule):
+    return [event for event in events if event.matches(rule)]
+
+
+INNER_B = correlation("event_count", ("rule_b",), "{gte: 2}", "3s", "inner_b").replace(
+    "        - Computer", "        - Computer\n        - CommandLine"
+)
+MIDDLE_B = correlation("value_count", ("inner_b",), "{field: CommandLine, gte: 1}", "6s", "middle_b")
+
+
+@PROPERTY
+@given(EVENTS)
+def test_a_chain_of_three_counts_each_in_windows_of_its_own(database, events):
+    expected = {}
+    for host, own in by_host(events).items():
+        by_command = {}
+        for event in matching(own, "rule_b"):
+            by_command.setdefault(event.command, []).append(event)
+        found = [first for some in by_command.values() for first, _ in hits_of(some, 3, lambda few: len(few) > 1)]
+        windows = {first // 6 for first in found}
+        if windows:
+            expected[host] = (len(windows),)
+    text = chained(INNER_B, MIDDLE_B, correlation("event_count", ("middle_b",), "{gte: 1}"))
+    agree(text, events, expected, database, ("EventCount",))
+
+
+MANY = correlation("event_count", ("rule_a",), "{gte: 2}", "15m", "many")
+BOTH = correlation("temporal", ("rule_b", "rule_c"), None, "15m", "both")
+
+
+def seen(own):
+    """Which parts of the chains below a host's events meet."""
+    return {
+        "many": len(matching(own, "rule_a")) > 1,
+        "both": bool(matching(own, "rule_b") and matching(own, "rule_c")),
+        "rule_c": bool(matching(own, "rule_c")),
+    }
+
+
+@PROPERTY
+@given(EVENTS)
+def test_a_chain_over_several_correlations_and_a_rule(database, events):
+    counts = {host: (sum(seen(own).values()),) for host, own in by_host(events).items()}
+    expected = {host: count for host, count in counts.items() if count >= (2,)}
+    text = chained(MANY, BOTH, correlation("temporal", ("many", "both", "rule_c"), "{gte: 2}"))
+    agree(text, events, expected, database, ("RuleCount",))
+
+
+@PROPERTY
+@given(EVENTS)
+def test_an_extended_condition_over_correlations(database, events):
+    expected = [host for host, own in by_host(events).items() if seen(own)["many"] and not seen(own)["both"]]
+    agree(chained(MANY, BOTH, correlation("temporal", (), "many and not both")), events, expected, database)
+
+
+@PROPERTY
+@given(EVENTS)
+def test_a_chain_over_chains(database, events):
+    expected = []
+    for host, own in by_host(events).items():
+        found = seen(own)
+        if (found["many"] or found["both"]) and found["rule_c"]:
+            expected.append(host)
+    either = correlation("temporal", ("many", "both"), "{gte: 1}", name="either")
+    text = chained(MANY, BOTH, either, correlation("temporal", ("either", "rule_c"), None))
+    agree(text, events, expected, database)
+
+
+@PROPERTY
+@given(EVENTS)
+def test_correlations_and_rules_in_order(database, events):
+    """A hit of a correlation is there from its first event to its last."""
+    expected = []
+    for host, own in by_host(events).items():
+        many = hits_of(matching(own, "rule_a"), 3, lambda few: len(few) > 1)
+        both = hits_of(
+            [event for event in own if event.matches("rule_b") or event.matches("rule_c")],
+            900,
+            lambda few: matching(few, "rule_b") and matching(few, "rule_c"),
+        )
+        later = [(event.second, event.second) for event in matching(own, "rule_c")]
+        seconds = range(9)
+        if any(
+            all(
+                any(first <= moment <= last for first, last in spans)
+                for moment, spans in zip(moments, (many, both, later), strict=True)
+            )
+            for moments in product(seconds, repeat=3)
+            if list(moments) == sorted(moments)
+        ):
+            expected.append(host)
+    inner = correlation("event_count", ("rule_a",), "{gte: 2}", "3s", "many")
+    text = chained(inner, BOTH, correlation("temporal_ordered", ("many", "both", "rule_c"), None))
+    agree(text, events, expected, database)
+
+
+@PROPERTY
+@given(EVENTS)
+def test_a_chain_over_correlations_that_call_a_field_by_other_names(database, events):
+    """Two correlations over the same rule, and an alias of a field of each."""
+    by_command = correlation("event_count", ("rule_b",), "{gte: 1}", name="by_command").replace(
+        "        - Computer", "        - Computer\n        - CommandLine"
+    )
+    by_program = correlation("event_count", ("rule_a",), "{gte: 1}", name="by_program").replace(
+        "        - Computer", "        - Computer\n        - CommandLine"
+    )
+    aliases = "    aliases: {Line: {by_command: CommandLine, by_program: CommandLine}}"
+    outer = correlation("value_count", ("by_command", "by_program"), "{field: Line, gte: 2}", more=aliases)
+    counts = {
+        host: (len({event.command for event in own if event.matches("rule_a") or event.matches("rule_b")}),)
+        for host, own in by_host(events).items()
+    }
+    expected = {host: count for host, count in counts.items() if count >= (2,)}
+    agree(chained(by_command, by_program, outer), events, expected, database, ("ValueCount",))
+
+
+@pytest.mark.parametrize("target", ["kql", "spl"])
+def test_all_searches_of_a_chain_look_at_the_same_window(target):
+    inner = correlation("event_count", ("rule_a",), "{gte: 2}", "10m", "many")
+    text = chained(inner, correlation("temporal", ("many", "rule_c"), None, "1h"))
+    query = compiled(text, target, form="hunt").query
+    bounds = re.findall(r"earliest=\S+ latest=\S+|\| where Timestamp >= .*", query)
+    assert len(bounds) == 2
+    assert len(set(bounds)) == 1
+
+
+def test_a_chain_whose_inner_timespan_is_longer_is_refused():
+    inner = correlation("event_count", ("rule_a",), "{gte: 2}", "1h", "many")
+    with pytest.raises(SigmaError, match="its timespan 15m is shorter than that of many"):
+        compiled(chained(inner, correlation("temporal", ("many", "rule_c"), None)), "sql")
 
 
 def staged(steps, rules=ABC):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from polysigma.engines.cql.measures import Aggregate, Factory
     from polysigma.engines.cql.values import Row, Value
 
-_NOT_YET = "join correlate defineTable selfJoin bucket timeChart session series window"
+_NOT_YET = "join correlate selfJoin bucket timeChart session series window"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,12 @@ class CompiledQuery:
         if steps and isinstance(steps[0], tree.Call) and function_name(steps[0]) == "setTimeInterval":
             self._interval = _interval(steps[0])
             steps = steps[1:]
-        self._pipeline = _Pipeline(context, steps)
+        self._tables: list[_Table] = []
+        while steps and isinstance(steps[0], tree.Call) and function_name(steps[0]) == "defineTable":
+            self._tables.append(_Table(context, steps[0]))
+            steps = steps[1:]
+        self._main = _Search(context, steps)
+        self._pipeline = self._main.pipeline
         self._sifted: frozenset[str] = frozenset()
 
     def run(self, rows: Iterable[Mapping[str, object]], *, now: float | None = None) -> Result:
@@ -83,7 +88,17 @@ class CompiledQuery:
         events: Iterable[Mapping[str, Value]] = (event(row) for row in rows)
         if self._interval is not None:
             events = _within(context, events, *self._interval(context.now * 1000))
-        return self._result(self._pipeline.run(events))
+        return self._result(self._found(events))
+
+    def _found(self, events: Iterable[Mapping[str, Value]]) -> list[Row]:
+        """The rows of the query, once the tables are made that it reads."""
+        if not self._tables:
+            return self._main.run(events, {})
+        events = list(events)
+        known: dict[str, list[Row]] = {}
+        for made in self._tables:
+            known[made.name] = made.rows(events, known)
+        return self._main.run(events, known)
 
     def sift(self, rows: Iterable[Mapping[str, object]]) -> list[Row | None]:
         """Each row as it comes to the first aggregate, or to the end; None where it does not get there.
@@ -96,6 +111,8 @@ class CompiledQuery:
         context = self.context
         context.reset(time.time())
         found: list[Row | None] = []
+        if self._tables:
+            return [dict(event(row)) for row in rows]
         for row in rows:
             context.event = event(row)
             found.append(self._pipeline.passed(context.event))
@@ -105,7 +122,7 @@ class CompiledQuery:
     def gather(self, rows: Iterable[Row]) -> Result:
         """The result over some of the rows that `sift` has let through; the rest as `run`."""
         self.context.reset(time.time())
-        found = self._pipeline.gather(rows)
+        found = self._found(rows) if self._tables else self._pipeline.gather(rows)
         self.context.met |= self._sifted
         return self._result(found)
 
@@ -219,6 +236,57 @@ class _Pipeline:
 
     def _finished(self, aggregate: Aggregate) -> list[Row]:
         return self.rest.run(aggregate.rows(), original=False) if self.rest is not None else []
+
+
+class _Search:
+    """A pipeline over events, or over the tables that a readFile() at its beginning names."""
+
+    def __init__(self, context: Context, steps: Sequence[tree.Step]) -> None:
+        self.read: tree.Call | None = None
+        self.files: list[str] = []
+        if steps and isinstance(steps[0], tree.Call) and function_name(steps[0]) == "readFile":
+            self.read = steps[0]
+            self.files = Arguments(self.read, "file").texts("file")
+            steps = steps[1:]
+        self.pipeline = _Pipeline(context, steps)
+
+    def run(self, events: Iterable[Mapping[str, Value]], tables: Mapping[str, list[Row]]) -> list[Row]:
+        """The rows. Tables stand one after the other (data-analysis/functions-readfile.html)."""
+        if self.read is None:
+            return self.pipeline.run(events)
+        for name in self.files:
+            if name not in tables:
+                refuse(self.read, f"the file {name!r} is not at hand: only tables of the query itself are")
+        return self.pipeline.run([dict(row) for name in self.files for row in tables[name]], original=False)
+
+
+class _Table:
+    """defineTable(): what a subquery finds, with some of its fields (data-analysis/functions-definetable.html).
+
+    A table may read those that were defined before it.
+    """
+
+    def __init__(self, context: Context, call: tree.Call) -> None:
+        self.context = context
+        arguments = Arguments(call, "query include name")
+        self.name = arguments.text("name")
+        self.include = arguments.fields("include")
+        query = arguments.node("query")
+        if not isinstance(query, tree.Subquery):
+            refuse(query, "the query of a table stands in braces")
+        self.search = _Search(context, query.pipeline.steps)
+
+    def rows(self, events: Iterable[Mapping[str, Value]], tables: Mapping[str, list[Row]]) -> list[Row]:
+        """The rows of the table. What a column holds for a row that lacks the field no page says."""
+        found = []
+        for row in self.search.run(events, tables):
+            kept = {name: row[name] for name in self.include if name in row}
+            if len(kept) < len(self.include):
+                self.context.meet("table-missing")
+                if not self.context.flipped("table-missing"):
+                    kept |= {name: "" for name in self.include if name not in row}
+            found.append(kept)
+        return found
 
 
 class _Composite:

@@ -16,6 +16,7 @@ from polysigma.plan.steps import (
     TIME_COLUMN,
     Annotate,
     Bucket,
+    Chain,
     Derive,
     Group,
     Measure,
@@ -61,7 +62,7 @@ def within(row: Record, start: float | None, end: float | None) -> bool:
 def search(plan: Plan, rows: Iterable[Row]) -> Iterator[Record]:
     """The rows that match a source: its columns read as their types, and its derived columns."""
     searches = [_search(source) for source in plan.sources]
-    named = len(plan.sources) > 1
+    named = len(plan.sources) > 1 or any(isinstance(step, Chain) for step in plan.steps)
     for row in rows:
         for source, attempt in zip(plan.sources, searches, strict=True):
             found = attempt(row)
@@ -116,6 +117,8 @@ def run(steps: Sequence[Step], rows: list[Record]) -> list[Record]:
 def stage_of(step: Step) -> Stage:
     """What a step does to the rows before it."""
     match step:
+        case Chain():
+            return _chain(step)
         case Bucket(name=name, seconds=seconds):
             return lambda rows: [{**row, name: _bucket(row.get(TIME_COLUMN), seconds)} for row in rows]
         case Group(by=by, measures=measures):
@@ -142,6 +145,22 @@ def stage_of(step: Step) -> Stage:
             return lambda rows: rows[:count]
         case _:
             assert_never(step)
+
+
+def _chain(step: Chain) -> Stage:
+    """Each branch by itself on the rows of its rules, one after the other."""
+    branches = [(branch, [stage_of(inner) for inner in branch.steps]) for branch in step.branches]
+
+    def stage(rows: list[Record]) -> list[Record]:
+        found: list[Record] = []
+        for branch, stages in branches:
+            hits = [row for row in rows if row.get(RULE_COLUMN) in branch.rules]
+            for inner in stages:
+                hits = inner(hits)
+            found += [{**{name: row.get(name) for name in step.columns}, RULE_COLUMN: branch.rule} for row in hits]
+        return found
+
+    return stage
 
 
 def _bucket(time: Value, seconds: int) -> float | None:

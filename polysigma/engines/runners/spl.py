@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.engines.runners import Data, Result, Runner, Store, Window
 from polysigma.engines.spl import SplError, compile_spl, parse
-from polysigma.engines.spl.tree import Eval, Fieldformat, Mvexpand, Rename, Search, Where
+from polysigma.engines.spl.tree import Append, Eval, Fieldformat, Mvexpand, Rename, Search, Where
 from polysigma.plan.types import Type
 
 if TYPE_CHECKING:
@@ -60,13 +60,18 @@ class _SplStore(Store):
             raise ValueError(f"no assumption that can be flipped: {', '.join(sorted(flip))}")
         try:
             query, commands = compile_spl(text), parse(text).commands
+            if any(isinstance(command, Append) for command in commands):
+                for window in windows:
+                    numbers = sorted(self.data.within(window))
+                    yield Result(query.run([self.data.rows[number] for number in numbers], now=0.0))
+                return
             rows: list[Any] = []
             for number, event in enumerate(self.data.rows):
                 row = query.take(event, 0.0)
                 if row is not None:
                     row[PLACE] = number
                     rows.append(row)
-            stages = list(query.stages)
+            stages = [stage for stage in query.stages if callable(stage)]
             if isinstance(commands[0], Search):
                 for command in commands[1:]:
                     if not isinstance(command, _ALONE):

@@ -21,11 +21,13 @@ from polysigma.engines.spl.parser import parse
 from polysigma.engines.spl.searching import POWERSHELL, SYSMON, predicate
 from polysigma.engines.spl.tree import (
     Aggregate,
+    Append,
     Command,
     Eval,
     Fieldformat,
     Head,
     Mvexpand,
+    Query,
     Rename,
     Search,
     SearchExpression,
@@ -60,14 +62,16 @@ class CompiledQuery:
     """
 
     take: Callable[[Mapping[str, object], float], Row | None]
-    stages: tuple[Stage, ...]
+    stages: tuple[Stage | CompiledQuery, ...]
+    """A query among them is another search over the same events, whose rows are appended."""
 
     def run(self, rows: Iterable[Mapping[str, object]], *, now: float | None = None) -> list[Row]:
         """The rows that the query gives; see `run_spl`."""
         moment = time.time() if now is None else now
-        found = [row for event in rows if (row := self.take(event, moment)) is not None]
+        events = list(rows)
+        found = [row for event in events if (row := self.take(event, moment)) is not None]
         for stage in self.stages:
-            found = stage(found)
+            found = found + stage.run(events, now=moment) if isinstance(stage, CompiledQuery) else stage(found)
         return found
 
 
@@ -89,9 +93,14 @@ def run_spl(
 
 def compile_spl(text: str, *, macros: Mapping[str, SearchExpression | None] | None = None) -> CompiledQuery:
     """A query ready to be run several times. Raises as `run_spl`."""
-    first, *rest = parse(text).commands
-    known = {**_MACROS, **(macros or {})}
-    stages = tuple(_stage(command) for command in rest)
+    return _compiled(parse(text), {**_MACROS, **(macros or {})})
+
+
+def _compiled(query: Query, known: Mapping[str, SearchExpression | None]) -> CompiledQuery:
+    first, *rest = query.commands
+    stages = tuple(
+        _compiled(command.query, known) if isinstance(command, Append) else _stage(command) for command in rest
+    )
     match first:
         case Search():
             return CompiledQuery(_search(first, known), stages)
@@ -176,7 +185,7 @@ def _stage(command: Command) -> Stage:
             return lambda rows: [{name.removeprefix(start): value for name, value in row.items()} for row in rows]
         case Mvexpand(field=field):
             return lambda rows: [{**row, field: one} for row in rows for one in several(row.get(field))]
-        case Search() | Tstats():
+        case Append() | Search() | Tstats():
             raise TypeError(command)
         case _:
             assert_never(command)

@@ -22,7 +22,7 @@ _TOKEN = re.compile(
   | (?P<string>"(?:[^"\\]|\\.)*")
   | (?P<quoted>'[^'\\]*')
   | `(?P<macro>[A-Za-z0-9_]+(?:\([^`]*\))?)`
-  | (?P<symbol>!=|<=|>=|[|=<>(),+*/%.@:-])
+  | (?P<symbol>!=|<=|>=|[][|=<>(),+*/%.@:-])
   | (?P<word>[A-Za-z0-9_]+)
     """,
     re.VERBOSE | re.DOTALL,

@@ -10,6 +10,7 @@ from polysigma.engines.spl.functions import STATS, TSTATS
 from polysigma.engines.spl.lexer import tokens
 from polysigma.engines.spl.tree import (
     Aggregate,
+    Append,
     Command,
     Eval,
     Expression,
@@ -45,6 +46,13 @@ def parse(text: str) -> Query:
 
 class _Commands(Reader):
     def query(self) -> Query:
+        """The whole text."""
+        found = self._pipeline()
+        if self.token.kind != "end":
+            self.fail(f"{self.token.text!r} is too much")
+        return found
+
+    def _pipeline(self) -> Query:
         commands: list[Command] = []
         if self.is_symbol("|"):
             self.take()
@@ -54,8 +62,6 @@ class _Commands(Reader):
         while self.is_symbol("|"):
             self.take()
             commands.append(self._command())
-        if self.token.kind != "end":
-            self.fail(f"{self.token.text!r} is too much")
         return Query(tuple(commands))
 
     def _command(self) -> Command:
@@ -70,6 +76,7 @@ class _Commands(Reader):
             "fieldformat": self._fieldformat,
             "rename": self._rename,
             "mvexpand": self._mvexpand,
+            "append": self._append,
         }
         if self.token.kind != "word" or self.token.text not in known:
             self.fail(f"the command {self.token.text!r} is not known here, or not at this place")
@@ -240,6 +247,16 @@ class _Commands(Reader):
         self.word("as")
         self.expect("*")
         return Rename(prefix, at=at)
+
+    def _append(self) -> Append:
+        """A subsearch, which begins with a command that finds events (Search Reference, "append")."""
+        at = self.take().at
+        self.expect("[")
+        if not self.is_symbol("|") and not self.token.is_word("search"):
+            self.fail("a subsearch begins with search or a pipe")
+        query = self._pipeline()
+        self.expect("]")
+        return Append(query, at=at)
 
     def _mvexpand(self) -> Mvexpand:
         at = self.take().at

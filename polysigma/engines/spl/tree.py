@@ -207,7 +207,14 @@ class Mvexpand(Node):
     field: str
 
 
-Command = Search | Where | Eval | Stats | Tstats | Sort | Head | Table | Fieldformat | Rename | Mvexpand
+@dataclass(frozen=True, slots=True)
+class Append(Node):
+    """`append [search]`: the rows of another search behind those so far."""
+
+    query: Query
+
+
+Command = Append | Search | Where | Eval | Stats | Tstats | Sort | Head | Table | Fieldformat | Rename | Mvexpand
 
 
 @dataclass(frozen=True, slots=True)

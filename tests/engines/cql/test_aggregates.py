@@ -303,3 +303,18 @@ def test_values_are_appended_to_an_array_which_is_made_if_need_be():
 def test_a_split_of_what_is_no_array_is_refused():
     with pytest.raises(PolysigmaError, match="without an array"):
         rows("split(a)", [{"a": "1"}])
+
+
+def test_tables_of_the_query_are_read_one_after_the_other():
+    # functions-definetable.html, functions-readfile.html; a table may read an earlier one
+    query = """defineTable(name="a", include=[status_code, n], query={groupBy(status_code, function=count(as=n))})
+        | defineTable(name="b", include=[status_code, none], query={readFile(["a"]) | n > 1})
+        | readFile(["b", "a"])
+        | groupBy(status_code)"""
+    assert rows(query, CODES) == [{"status_code": "440", "_count": 2}, {"status_code": "500", "_count": 1}]
+
+
+def test_a_table_has_all_its_columns():
+    query = 'defineTable(name="a", include=[x, y], query={*}) | readFile("a") | y=""'
+    assert len(rows(query, XS)) == 4
+    assert rows(query, XS, flip=frozenset({"table-missing"})) == []

@@ -45,6 +45,12 @@ FLIPS = {
         [{"a": "x"}],
         [{"a": "y"}],
     ),
+    "table-missing": (
+        'defineTable(name="t", include=[a, b], query={*}) | readFile("t") | b=""',
+        [{"a": "x"}],
+        [{"a": "x", "b": ""}],
+        [],
+    ),
     "sort-non-numbers": ("sort(a)", [{"a": "x"}, {"a": "1"}], [{"a": "1"}, {"a": "x"}], [{"a": "x"}, {"a": "1"}]),
     "sort-ties": (
         "sort(a)",

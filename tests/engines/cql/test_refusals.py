@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from polysigma.diagnostics import PolysigmaError
-from polysigma.engines.cql import compile_cql
+from polysigma.engines.cql import compile_cql, run_cql
 
 
 @pytest.mark.parametrize(
     ("query", "place"),
     [
         ("a=1 | join({b=1}, field=a)", "1:7"),
-        ('defineTable(query={a=1}, include=[a], name="t")', "1:1"),
+        ("selfJoin(a, where=[{b=1}, {b=2}])", "1:1"),
         ("correlate(A: {a=1} include: [a], B: {b=1})", "1:1"),
         ("a=1\n| bucket(span=1h)", "2:3"),
         ("timeChart(span=1h)", "1:1"),
@@ -67,3 +67,8 @@ def test_a_query_that_does_not_parse_is_refused_by_the_parser():
     with pytest.raises(PolysigmaError) as caught:
         compile_cql("a=1 | | b=2", file="hunt.cql")
     assert caught.value.findings[0].file == "hunt.cql"
+
+
+def test_a_file_that_is_no_table_of_the_query_is_refused_with_its_place():
+    with pytest.raises(PolysigmaError, match=r"1:1: .*users\.csv"):
+        run_cql('readFile("users.csv")', [])

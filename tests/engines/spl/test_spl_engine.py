@@ -253,7 +253,9 @@ def test_tstats_counts_events_of_the_data_set_by_keys_that_none_lacks():
         ("Id=1 | stats perc90(x) AS y", "1:14"),
         ("Id=1 | stats count(x) by y", "1:23"),
         ("Id=1 | sort -x", "1:13"),
-        ("Id=1 | join x [search y=1]", "1:15"),
+        ("Id=1 | join x [search y=1]", "1:8"),
+        ("Id=1 | append [y=1]", "1:16"),
+        ("Id=1 | append [search y=1", "1:26"),
         ("Id=1 | table x; y", "1:15"),
         ("| from datamodel:Endpoint", "1:3"),
         ("earliest=-1h", "1:13"),
@@ -274,3 +276,10 @@ def test_a_comment_is_a_space_and_keeps_the_places():
 def test_what_no_page_settles_is_said_with_the_reason_and_the_page():
     assert {"empty-text", "null-under-not", "text-that-looks-like-a-number"} <= assumptions().keys()
     assert all(one.rule and one.why and one.page for one in assumptions().values())
+
+
+def test_the_rows_of_a_subsearch_are_appended():
+    # Search Reference, "append"
+    events = [{"Id": "1", "x": "a"}, {"Id": "2", "x": "b"}, {"Id": "2", "x": "c"}]
+    query = """Id=1 | table x | append [search Id=2 | stats count AS n by Id | table n]"""
+    assert run_spl(query, events) == [{"x": "a"}, {"n": 2}]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sigma.correlations import (
@@ -33,7 +33,19 @@ from polysigma.plan.expressions import (
     conjunction,
     disjunction,
 )
-from polysigma.plan.steps import RULE_COLUMN, Bucket, Group, Measure, Order, Ordered, Step, Where
+from polysigma.plan.steps import (
+    END_COLUMN,
+    RULE_COLUMN,
+    TIME_COLUMN,
+    Bucket,
+    Group,
+    Measure,
+    Order,
+    Ordered,
+    Select,
+    Step,
+    Where,
+)
 
 from .errors import unsupported
 
@@ -76,12 +88,15 @@ def portable(
     rule: SigmaCorrelationRule,
     columns: Mapping[str, Type],
     rules: tuple[tuple[str, str], ...],
-    bucket: int | None = None,
+    bucket: tuple[str, int] | None = None,
+    *,
+    spans: bool = False,
 ) -> Portable:
     """The steps of a standard correlation over rows with these columns.
 
     `rules` are, in the order of the correlation, what it calls each rule, and the name by which rows know it. `bucket`
-    cuts the rows into tumbling windows of so many seconds first (an inner correlation of a chain). Raises
+    cuts the rows into tumbling windows first: the name of their column, and so many seconds (an inner correlation of a
+    chain). `spans` says that rows are hits, there from `EventTime` to `EventEnd`. Raises
     SigmaFeatureNotSupportedByBackendError for what cannot be said.
     """
     name = rule.name or rule.title
@@ -89,15 +104,15 @@ def portable(
     keys = tuple(str(field) for field in rule.group_by or ())
     steps: list[Step] = []
     if bucket is not None:
-        steps.append(Bucket(WINDOW, bucket))
-        keys = (*keys, WINDOW)
+        steps.append(Bucket(*bucket))
+        keys = (*keys, bucket[0])
     if rule.type in _OF_RULES and RULE_COLUMN not in columns:
         raise unsupported(f"correlation {name}: {rule.type.name.lower()} is about several rules, and this names one")
     condition = rule.condition
     if not isinstance(condition, SigmaCorrelationCondition):
         terms = _terms(condition.parsed, dict(rules))
         if rule.type is SigmaCorrelationType.TEMPORAL_ORDERED:
-            steps.append(Ordered(keys, _orders(name, terms, names)))
+            steps.append(Ordered(keys, _orders(name, terms, names), spans=spans))
         else:
             steps += _seen(keys, terms, tuple(dict.fromkeys(names)))
         return _checked(name, rule, columns, steps, ())
@@ -120,7 +135,7 @@ def portable(
             steps.append(Group((*keys, RULE_COLUMN), (Measure("Events", "count"),)))
             steps.append(Group(keys, (Measure(column, "count"),)))
         case SigmaCorrelationType.TEMPORAL_ORDERED:
-            steps.append(Ordered(keys, _subsequences(name, condition, names)))
+            steps.append(Ordered(keys, _subsequences(name, condition, names), spans=spans))
             return _checked(name, rule, columns, steps, ())
         case kind if kind in _MEASURES:
             fields = _fields(name, condition)
@@ -135,6 +150,22 @@ def portable(
             raise unsupported(f"correlation {name}: the type {kind.name.lower()} is not supported")
     steps.append(Where(_threshold(condition, column)))
     return _checked(name, rule, columns, steps, fields)
+
+
+def with_times(steps: tuple[Step, ...], *, spans: bool) -> tuple[Step, ...]:
+    """The steps, so that a row says from when to when its events were. `spans`: the rows that go in say so already."""
+    done: list[Step] = []
+    end = END_COLUMN if spans else TIME_COLUMN
+    for step in steps:
+        if isinstance(step, Group | Ordered):
+            times = (Measure(TIME_COLUMN, "min", Column(TIME_COLUMN)), Measure(END_COLUMN, "max", Column(end)))
+            done.append(replace(step, measures=(*step.measures, *times)))
+            end = END_COLUMN
+        elif isinstance(step, Select):
+            done.append(replace(step, columns=(*step.columns, TIME_COLUMN, END_COLUMN)))
+        else:
+            done.append(step)
+    return tuple(done)
 
 
 def _checked(

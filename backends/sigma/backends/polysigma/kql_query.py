@@ -13,6 +13,7 @@ from polysigma.plan.steps import (
     TIME_COLUMN,
     Annotate,
     Bucket,
+    Chain,
     Derive,
     Group,
     Measure,
@@ -51,6 +52,8 @@ class Query:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.plan = job.plan
+        self.whole = job.plan
+        """The plan whose window it is; in a branch of a chain that of the chain."""
         self.time = job.search_column
         self.types: dict[str, Type] = {}
         self.present: set[str] = set()
@@ -62,16 +65,52 @@ class Query:
         self.rows = 0
 
     def text(self) -> str:
-        sources = [self._timed(source) for source in self.plan.sources]
-        if len(sources) == 1:
-            self.lines = self._source(sources[0])
-        else:
-            self._union(sources)
-        for step in self._steps():
-            self._step(step)
+        self.run()
         if self.plan.window is not None:
             self.lines.append(self._projection())
         return "\n".join([*self.lets, *self._piped(self.lines)]) + "\n"
+
+    def run(self, kept: tuple[str, ...] = ()) -> None:
+        """The lines from the events to the last step; `kept` are columns that are read after it."""
+        steps = self._steps()
+        if steps and isinstance(steps[0], Chain):
+            self._chain(steps.pop(0))
+        else:
+            sources = [self._timed(source) for source in self.plan.sources]
+            if len(sources) == 1:
+                self.lines = self._source(sources[0])
+            else:
+                self._union(sources, kept)
+        for step in steps:
+            self._step(step)
+
+    def _chain(self, step: Step) -> None:
+        """A query for each branch, and the rows of all of them."""
+        assert isinstance(step, Chain)
+        hits = []
+        present: set[str] | None = None
+        for branch in step.branches:
+            sources = tuple(source for source in self.plan.sources if source.rule in branch.rules)
+            inner = Query(replace(self.job, plan=replace(self.plan, sources=sources, steps=branch.steps, outputs=())))
+            inner.lets, inner.rows, inner.whole = self.lets, self.rows, self.whole
+            inner.run(step.columns)
+            self.rows = inner.rows
+            carried = [self.time, *self.job.carry] if self.job.carry else []
+            listed = [
+                f"{name(TIME_COLUMN)} = {name(self.time)}"
+                if column == TIME_COLUMN and TIME_COLUMN not in inner.types
+                else name(column)
+                for column in step.columns
+            ]
+            listed += [name(column) for column in carried if column not in step.columns]
+            inner.lines.append(_listed("project", [f"{RULE_COLUMN} = {quoted(branch.rule)}", *listed]))
+            hits.append(f"({self._nested(inner.lines)})")
+            there = inner.present | ({TIME_COLUMN} if self.time in inner.present else set())
+            present = there if present is None else present & there
+            self.types |= {column: inner.types.get(column, Type.TIME) for column in (*step.columns, *carried)}
+        self.types[RULE_COLUMN] = Type.TEXT
+        self.present = {RULE_COLUMN, *(column for column in step.columns if column in (present or ()))}
+        self.lines = ["union\n    " + ",\n    ".join(hits)]
 
     def _piped(self, lines: list[str]) -> list[str]:
         return [f"| {line}" if number else line for number, line in enumerate(lines)]
@@ -109,8 +148,15 @@ class Query:
             lambda node: Column(self.time, at=node.at) if node == Column(TIME_COLUMN) else node,
         )
 
+    @property
+    def clock(self) -> str:
+        """The column that says when a row was: the platform's, or after a group one of its measures."""
+        return TIME_COLUMN if TIME_COLUMN in self.types else self.time
+
     def _steps(self) -> list[Step]:
         """The steps, with the platform's own column of time up to the first group."""
+        if self.plan.steps and isinstance(self.plan.steps[0], Chain):
+            return list(self.plan.steps)
         done: list[Step] = []
         for index, step in enumerate(self.plan.steps):
             match step:
@@ -123,7 +169,7 @@ class Query:
                     done.append(replace(step, by=keys, measures=tuple(self._timed_measure(item) for item in measures)))
                 case Score(cases=cases):
                     done.append(replace(step, cases=tuple((points, self._with_time(test)) for points, test in cases)))
-                case Bucket() | Select() | Sort() | Take() | Ordered():
+                case Bucket() | Select() | Sort() | Take() | Ordered() | Chain():
                     done.append(step)
                 case _:
                     assert_never(step)
@@ -155,10 +201,10 @@ class Query:
             lines += self._extended([item for item in source.derived if item[0] not in early])
         return lines
 
-    def _union(self, sources: list[Source]) -> None:
+    def _union(self, sources: list[Source], kept: tuple[str, ...] = ()) -> None:
         # What steps make of the columns of the events is read by later ones, and is no column of a branch.
         there = {column for source in sources for column in (*source.types, *dict(source.derived))}
-        read = columns_read(tuple(self._steps())) & there | set(self._carried(()))
+        read = (columns_read(tuple(self._steps())) | set(kept)) & there | set(self._carried(()))
         wanted = sorted(read - {RULE_COLUMN, self.time, TIME_COLUMN})
         branches = []
         types: dict[str, Type] = {}
@@ -186,7 +232,7 @@ class Query:
         """Start and end of the window, in a hunt: it ends where the last whole bucket or run ended."""
         if self.plan.window is None or self.job.form != "hunt":
             return None
-        edge = widest_bucket(self.plan.steps) or (self.plan.schedule.every if self.plan.schedule else 60)
+        edge = widest_bucket(self.whole.steps) or (self.plan.schedule.every if self.plan.schedule else 60)
         end = self._bin("now()", edge)
         return f"{end} - {timespan(self.plan.window)}", end
 
@@ -264,7 +310,7 @@ class Query:
 
     def _step(self, step: Step) -> None:
         if self.bucket is not None and not (isinstance(step, Group) and self.bucket.name in step.by):
-            self.lines.append(f"extend {name(self.bucket.name)} = {self._bin(name(self.time), self.bucket.seconds)}")
+            self.lines.append(f"extend {name(self.bucket.name)} = {self._bin(name(self.clock), self.bucket.seconds)}")
             self.bucket = None
         match step:
             case Bucket():
@@ -291,7 +337,7 @@ class Query:
                 self.lines.append(f"take {count}")
             case Select():
                 pass  # the projection at the end shows
-            case Ordered():
+            case Ordered() | Chain():
                 raise TypeError(step)  # said by other steps
             case _:
                 assert_never(step)
@@ -335,7 +381,7 @@ class Query:
 
     def _key(self, key: str) -> str:
         if self.bucket is not None and key == self.bucket.name:
-            return f"{name(key)} = {self._bin(name(self.time), self.bucket.seconds)}"
+            return f"{name(key)} = {self._bin(name(self.clock), self.bucket.seconds)}"
         return name(key)
 
     def _before(self, printed: list[Printed]) -> None:

@@ -22,6 +22,7 @@ from polysigma.plan.steps import (
     TIME_COLUMN,
     Annotate,
     Bucket,
+    Chain,
     Derive,
     Group,
     Measure,
@@ -34,13 +35,14 @@ from polysigma.plan.steps import (
     Step,
     Take,
     Where,
+    all_steps,
     widest_bucket,
 )
 from polysigma.plan.types import Type
 
 from .errors import unsupported
 from .logscale_filters import Filters, field_name, quoted
-from .logscale_sources import apart, in_common, shared_and_own
+from .logscale_sources import apart, in_common, shared_and_own, table_name
 from .logscale_values import Values
 from .ordering import calculated, closure, cost
 from .printer import Job, Printer
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
 
 MAX_GROUPS = 1_000_000
 """`groupBy(limit=max)`; beyond it LogScale marks the result as incomplete (documentation of groupBy)."""
+MAX_TABLES = 10
+"""The most ad-hoc tables of a query (documentation of defineTable)."""
 MAX_ROWS = 20_000
 """The most rows that `table` and `sort` keep (documentation of table)."""
 _BUCKET_FORMATS = {60: "%Y-%m-%dT%H:%M:00Z", 3600: "%Y-%m-%dT%H:00:00Z", 86400: "%Y-%m-%dT00:00:00Z"}
@@ -67,14 +71,14 @@ class LogScalePrinter(Printer):
 
     def losses(self, plan: Plan) -> tuple[str, ...]:
         found = []
-        groups = [step for step in plan.steps if isinstance(step, Group) and step.by]
+        groups = [step for step in all_steps(plan.steps) if isinstance(step, Group) and step.by]
         if groups:
             found.append(
                 f"exact up to {MAX_GROUPS:,} combinations of {', '.join(groups[0].by)}; "
                 "LogScale warns that the result is incomplete beyond"
             )
             found.append(f"shows at most {MAX_ROWS:,} rows, the limit of table()")
-        for step in plan.steps:
+        for step in all_steps(plan.steps):
             for measure in step.measures if isinstance(step, Group | Annotate) else ():
                 if measure.function in {"distinct", "distinct_if"}:
                     found.append(f"{measure.name} is LogScale's estimate of a distinct count, within 2 %")
@@ -105,21 +109,57 @@ class _Query:
         self.filters = Filters(self.types.get, self.flags, self.values.temporary)
         self.values.filters = self.filters
         self.lines: list[str] = []
+        self.tables: dict[str, str] = {}
+        """The ad-hoc tables of the query by name, each after those that it reads."""
         self.keys: tuple[str, ...] = ()
         """The keys of the last group."""
 
     def text(self) -> str:
         plan = self.plan
+        self.run()
+        self.lines = [*self.tables.values(), *self.lines]
         if plan.window is not None and self.job.form == "hunt":
-            self.lines.append(self._interval(plan.window))
-        if len(plan.sources) == 1:
-            self.lines += self._source(plan.sources[0])
-        else:
-            self.lines += self._sources(plan.sources)
-        self._steps(plan.steps)
+            # It must stand first.
+            self.lines.insert(0, self._interval(plan.window))
         if plan.window is not None:
             self.lines.append(self._table())
         return "\n".join(f"| {line}" if number else line for number, line in enumerate(self.lines)) + "\n"
+
+    def run(self) -> None:
+        """The steps from the events, or from tables, to the last one."""
+        plan = self.plan
+        steps = plan.steps
+        if steps and isinstance(steps[0], Chain):
+            self._chain(steps[0])
+            steps = steps[1:]
+        elif len(plan.sources) == 1:
+            self.lines += self._source(plan.sources[0])
+        else:
+            self.lines += self._sources(plan.sources)
+        self._steps(steps)
+
+    def _chain(self, step: Chain) -> None:
+        """A table for each branch, and the rows of all of them as what the query goes on with."""
+        read = []
+        for branch in step.branches:
+            sources = tuple(source for source in self.plan.sources if source.rule in branch.rules)
+            inner = _Query(replace(self.job, plan=replace(self.plan, sources=sources, steps=branch.steps, outputs=())))
+            inner.tables, inner.values.temporaries = self.tables, self.values.temporaries
+            inner.run()
+            self.values.temporaries = inner.values.temporaries
+            table = table_name(branch.rule, self.tables)
+            listed = ", ".join(field_name(column) for column in (*step.columns, RULE_COLUMN))
+            query = "\n| ".join([*inner.lines, f"{RULE_COLUMN} := {quoted(branch.rule)}"]).replace("\n", "\n    ")
+            self.tables[table] = f"defineTable(name={quoted(table)}, include=[{listed}], query={{\n    {query}\n  }})"
+            read.append(quoted(table))
+            self.types |= {column: inner.types[column] for column in step.columns}
+        if len(self.tables) > MAX_TABLES:
+            raise unsupported(
+                f"a chain over {len(self.tables)} correlations: LogScale takes {MAX_TABLES} ad-hoc tables"
+            )
+        self.types[RULE_COLUMN] = Type.TEXT
+        self.filters.raw = set(step.columns)
+        self.lines.append(f"readFile([{', '.join(read)}])")
 
     def _interval(self, window: int) -> str:
         """The window in the query; it must stand first. Anchored, so that it ends on a bucket's edge."""
@@ -233,8 +273,8 @@ class _Query:
                     self.lines += self.values.score(name, cases)
                 case Select() | Sort() | Take():
                     pass  # the table at the end shows, orders and limits
-                case Ordered():
-                    raise TypeError(step)  # said by other steps
+                case Ordered() | Chain():
+                    raise TypeError(step)  # said by other steps, or by tables
                 case _:
                     assert_never(step)
             after = columns_after((step,), self.types)

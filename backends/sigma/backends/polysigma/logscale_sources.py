@@ -7,6 +7,7 @@ an array that is not there yet; split makes an event of each value of an array, 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from polysigma.plan.expressions import Column, Expression, In, ListLiteral, columns
@@ -15,6 +16,8 @@ from .errors import unsupported
 from .ordering import closure
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from polysigma.plan.expressions import Scalar
     from polysigma.plan.steps import Source
 
@@ -72,6 +75,15 @@ def shared_and_own(
         for source in sources
     }
     return list(shared.items()), own if differing else {}
+
+
+def table_name(rule: str, taken: Mapping[str, str]) -> str:
+    """A name that no table has yet."""
+    plain = re.sub(r"[^A-Za-z0-9_]", "_", rule)
+    number = 1
+    while (found := f"{plain}_{number}" if number > 1 else plain) in taken:
+        number += 1
+    return found
 
 
 def _choices(source: Source) -> dict[str, tuple[Scalar, ...]]:

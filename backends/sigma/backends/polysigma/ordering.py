@@ -9,6 +9,7 @@ from polysigma.plan.steps import (
     TIME_COLUMN,
     Annotate,
     Bucket,
+    Chain,
     Derive,
     Group,
     Ordered,
@@ -61,6 +62,12 @@ def columns_read(steps: tuple[Step, ...]) -> set[str]:
     found: set[str] = set()
     for step in steps:
         match step:
+            case Chain(branches=branches, columns=names):
+                for branch in branches:
+                    made = {name for inner in branch.steps if isinstance(inner, Derive) for name, _ in inner.columns}
+                    grouped = any(isinstance(inner, Group | Ordered) for inner in branch.steps)
+                    found |= columns_read(branch.steps) | (set() if grouped else set(names) - made)
+                return found
             case (
                 Group(by=by, measures=measures) | Ordered(by=by, measures=measures) | Annotate(by=by, measures=measures)
             ):
@@ -95,6 +102,8 @@ def calculated(steps: tuple[Step, ...]) -> set[str]:
     found: set[str] = set()
     for step in steps:
         match step:
+            case Chain(branches=branches):
+                found |= {column for branch in branches for column in calculated(branch.steps)}
             case Group(measures=measures) | Ordered(measures=measures) | Annotate(measures=measures):
                 for measure in measures:
                     for part in (measure.value, measure.condition):

@@ -29,6 +29,7 @@ from polysigma.plan.steps import (
     RULE_COLUMN,
     TIME_COLUMN,
     Annotate,
+    Chain,
     Group,
     Measure,
     Ordered,
@@ -55,7 +56,17 @@ def without_sequences(steps: tuple[Step, ...], *, grouped_first: bool = False) -
     """
     done: list[Step] = []
     for step in steps:
-        done += _expanded(step, grouped_first=grouped_first) if isinstance(step, Ordered) else [step]
+        match step:
+            case Ordered():
+                done += _expanded(step, grouped_first=grouped_first)
+            case Chain(branches=branches):
+                inner = (
+                    replace(branch, steps=without_sequences(branch.steps, grouped_first=grouped_first))
+                    for branch in branches
+                )
+                done.append(replace(step, branches=tuple(inner)))
+            case _:
+                done.append(step)
     return tuple(done)
 
 

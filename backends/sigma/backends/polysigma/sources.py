@@ -225,16 +225,17 @@ def chosen(claim: FieldClaim, kind: Type, types: Mapping[str, Type]) -> Expressi
 
 
 def united(
-    rules: list[BaseRule], fields: frozenset[str], aliases: Mapping[str, Mapping[str, str]]
+    rules: tuple[BaseRule, ...], asked: Mapping[str, frozenset[str]], aliases: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Binding]:
-    """The bindings of canonical fields for several base rules at once.
+    """The bindings of canonical fields for several base rules at once; `asked` are the fields wanted of each.
 
     `aliases` maps an alias to the field that it stands for in each rule. Where rules keep a field in different
     columns, the canonical name itself becomes a derived column of each source.
     """
     bindings = {}
-    for field in sorted(fields):
-        found = [rule.binding(aliases.get(field, {}).get(rule.name, field)) for rule in rules]
+    for field in sorted(frozenset().union(*asked.values())):
+        of_these = [rule for rule in rules if field in asked[rule.name]]
+        found = [rule.binding(aliases.get(field, {}).get(rule.name, field)) for rule in of_these]
         if all(binding == found[0] for binding in found):
             bindings[field] = found[0]
         elif any(len(binding.key) > 1 or binding.label for binding in found):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from polysigma import schemas
@@ -27,7 +28,7 @@ from polysigma.plan.expressions import (
     walk,
 )
 from polysigma.plan.simplify import simplify
-from polysigma.plan.steps import RULE_COLUMN, Annotate, Group, Plan, Source, widest_bucket
+from polysigma.plan.steps import RULE_COLUMN, Annotate, Chain, Group, Plan, Source, all_steps, widest_bucket
 from polysigma.plan.types import Type
 
 from .errors import unsupported
@@ -40,6 +41,10 @@ from .spl_values import Values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from polysigma.plan.steps import Branch, Step
+
+    from .printer import Form
 
 DATA_MODEL = "datamodel"
 """The column by which claims name a data set of the Common Information Model."""
@@ -69,7 +74,7 @@ class SplPrinter(Printer):
         return (self.index_macro,)
 
     def print(self, job: Job) -> str:
-        return self.head(job.header) + _Query(job, self.index_macro).text()
+        return self.head(job.header) + _Query(job.plan, job.form, self.index_macro).text()
 
     def head(self, lines: Iterable[str]) -> str:
         """The head comment. Three backticks would end it, so none is left in its text."""
@@ -77,19 +82,23 @@ class SplPrinter(Printer):
 
     def losses(self, plan: Plan) -> tuple[str, ...]:
         found = []
-        if any(isinstance(step, Annotate) for step in plan.steps):
+        if any(isinstance(step, Annotate) for step in all_steps(plan.steps)):
             found.append(
                 "eventstats holds its rows in memory and leaves its numbers out of those beyond max_mem_usage_mb "
                 "(limits.conf, 200 MB)"
             )
-        for step in plan.steps:
+        for step in all_steps(plan.steps):
             if isinstance(step, Group | Annotate):
                 found += [
                     f"{measure.name} is Splunk's percentile: a value of the data, not one between two of them"
                     for measure in step.measures
                     if measure.function in {"median", "percentile"}
                 ]
-        if len(plan.sources) > 1:
+        chains = [step for step in all_steps(plan.steps) if isinstance(step, Chain)]
+        if chains:
+            found.append("append takes at most 50,000 rows of a further search, and waits 60 seconds for it")
+        together = [len(branch.rules) for chain in chains for branch in chain.branches] or [len(plan.sources)]
+        if max(together) > 1:
             found.append("mvexpand cuts off a batch of rows beyond max_mem_usage_mb (limits.conf, 500 MB), and says so")
         widest = widest_bucket(plan.steps)
         if widest and widest >= 86400:
@@ -103,23 +112,17 @@ class SplPrinter(Printer):
 class _Query:
     """One query in the making."""
 
-    def __init__(self, job: Job, index_macro: str | None) -> None:
-        self.plan = job.plan
-        self.form = job.form
+    def __init__(self, plan: Plan, form: Form, index_macro: str | None) -> None:
+        self.plan = plan
+        self.whole = plan
+        """The plan whose window it is; in a branch of a chain that of the chain."""
+        self.form = form
         self.index_macro = index_macro
         self.values = Values()
 
     def text(self) -> str:
         plan = self.plan
-        staged = stage_one(plan, self._times(), ONE_CASE) if self.index_macro is None else None
-        if staged is not None:
-            lines, counted = staged.commands, staged.counted
-            lines[0] = f"| {lines[0]}"
-            lines += self._staged_source(plan.sources[0], staged)
-        else:
-            counted = None
-            lines = self._source(plan.sources[0]) if len(plan.sources) == 1 else self._sources(plan.sources)
-        lines += Steps(self.values, counted).commands(plan.steps)
+        lines = self._commands()
         if plan.window is not None:
             shown = list(dict.fromkeys(column for output in plan.outputs for column in output.columns))
             lines.append("table " + ", ".join(search_name(self.values.name(name)) for name in shown))
@@ -128,6 +131,54 @@ class _Query:
                 lines.append(f'fieldformat {name}=strftime({name}, "%Y-%m-%d %H:%M:%S %z")')
         return "\n".join(f"| {line}" if number else line for number, line in enumerate(lines)) + "\n"
 
+    def _commands(self) -> list[str]:
+        """The commands from the events to the last step."""
+        plan = self.plan
+        if plan.steps and isinstance(plan.steps[0], Chain):
+            return self._chain(plan.steps[0]) + Steps(self.values).commands(plan.steps[1:])
+        staged = stage_one(plan, self._times(), ONE_CASE) if self.index_macro is None else None
+        if staged is not None:
+            lines, counted = staged.commands, staged.counted
+            lines[0] = f"| {lines[0]}"
+            lines += self._staged_source(plan.sources[0], staged)
+        else:
+            counted = None
+            lines = self._source(plan.sources[0]) if len(plan.sources) == 1 else self._sources(plan.sources)
+        return lines + Steps(self.values, counted).commands(plan.steps)
+
+    def _chain(self, step: Chain) -> list[str]:
+        """A search for the first branch, and one that is appended for each of the others."""
+        lines: list[str] = []
+        present: set[str] | None = None
+        types: dict[str, Type] = {}
+        # Events come first: what is appended is limited, and hits are few.
+        for branch in sorted(step.branches, key=_makes_hits):
+            sources = tuple(source for source in self.plan.sources if source.rule in branch.rules)
+            inner = _Query(self._part(sources, branch.steps), self.form, self.index_macro)
+            inner.whole = self.whole
+            commands = inner._commands()
+            values = inner.values
+            renamed = [name for name in step.columns if name in values.aliases]
+            assigned = [f"{RULE_COLUMN}={eval_string(branch.rule)}"]
+            assigned += [f"{eval_name(name)}={eval_name(values.aliases[name])}" for name in renamed]
+            commands.append("eval " + ", ".join(assigned))
+            commands.append("table " + ", ".join(search_name(name) for name in (*step.columns, RULE_COLUMN)))
+            present = values.present if present is None else present & values.present
+            types |= {name: kind for name, kind in values.types.items() if name in step.columns}
+            if lines:
+                first = commands[0] if commands[0].startswith("|") else f"search {commands[0]}"
+                nested = "\n| ".join([first, *commands[1:]]).replace("\n", "\n    ")
+                lines.append(f"append [\n    {nested}]")
+            else:
+                lines = commands
+        self.values.types |= {**types, RULE_COLUMN: Type.TEXT}
+        self.values.present |= {RULE_COLUMN, *(name for name in step.columns if name in (present or ()))}
+        return lines
+
+    def _part(self, sources: tuple[Source, ...], steps: tuple[Step, ...]) -> Plan:
+        """A part of the plan, as a plan."""
+        return replace(self.plan, sources=sources, steps=steps, outputs=())
+
     # The time.
 
     def _times(self) -> str:
@@ -135,7 +186,7 @@ class _Query:
         window = self.plan.window
         if window is None or self.form != "hunt":
             return ""
-        every = widest_bucket(self.plan.steps) or (self.plan.schedule.every if self.plan.schedule else 60)
+        every = widest_bucket(self.whole.steps) or (self.plan.schedule.every if self.plan.schedule else 60)
         anchor = next((unit for size, unit in _ANCHORS if every % size == 0 and window % size == 0), "s")
         return f"earliest=-{format_duration(window)}@{anchor} latest=@{anchor}"
 
@@ -269,6 +320,11 @@ class _Query:
                 return [f"isnotnull(mvfind({eval_name('tag')}, {escaped_text(f'^{tag}$')}))" for tag in tags]
             case _:
                 return []
+
+
+def _makes_hits(branch: Branch) -> bool:
+    """Whether rows of a branch are fewer than its events, as those of a group are."""
+    return any(isinstance(step, Group) for step in branch.steps)
 
 
 def _divided(search: Search, condition: Expression) -> tuple[list[str], tuple[Expression, ...]]:

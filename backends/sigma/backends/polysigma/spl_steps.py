@@ -16,6 +16,7 @@ from polysigma.plan.steps import (
     TIME_COLUMN,
     Annotate,
     Bucket,
+    Chain,
     Derive,
     Group,
     Measure,
@@ -98,7 +99,7 @@ class Steps:
                 lines = [f"sort 0 {', '.join(keys)}"]
             case Take(count=count):
                 lines = [f"head {count}"]
-            case Ordered():
+            case Ordered() | Chain():
                 raise TypeError(step)  # said by other steps
             case _:
                 assert_never(step)

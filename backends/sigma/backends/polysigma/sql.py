@@ -19,6 +19,7 @@ from polysigma.plan.steps import (
     TIME_COLUMN,
     Annotate,
     Bucket,
+    Chain,
     Derive,
     Group,
     Measure,
@@ -36,7 +37,7 @@ from polysigma.plan.steps import (
 from polysigma.plan.types import Type
 
 from .errors import unsupported
-from .ordering import closure
+from .ordering import closure, columns_read
 from .printer import Job, Printer
 from .sql_dialects import ADDRESS_STAGES, DIALECTS
 from .sql_expressions import Expressions, name, named, nested, picked, typed
@@ -83,7 +84,7 @@ class _Query:
         else:
             self._sources(sources)
             for number, step in enumerate(self.plan.steps, 1):
-                self._step(number, step)
+                self._step(str(number), step)
             query = self._result()
             for alias, body in self.withs:
                 query = query.with_(exp.to_identifier(alias), as_=body, copy=False)
@@ -95,7 +96,7 @@ class _Query:
         self.types = dict(types)
         self.withs = [("begun", picked([exp.Star()], table))]
         for number, step in enumerate(self.plan.steps, 1):
-            self._step(number, step)
+            self._step(str(number), step)
         shown = columns_after(self.plan.steps, types)
         query: exp.Query = picked([name(column) for column in shown], self.previous)
         for alias, body in self.withs:
@@ -140,53 +141,50 @@ class _Query:
         shared: dict[str, Type] = {}
         for source in sources:
             shared |= {column: kind for column, kind in self._source_types(source).items() if column in self._read()}
+        several = len(sources) > 1 or any(isinstance(step, Chain) for step in self.plan.steps)
         names = [f"matched_{number}" for number in range(1, len(sources) + 1)] if len(sources) > 1 else ["matched"]
         for alias, source in zip(names, sources, strict=True):
             types = self._source_types(source)
             condition = simplify(source.condition)
             inner = self._matched(source, set(columns(condition)) | set(shared), everything=False)
             selected = [name(column) if column in types else named(exp.null(), column) for column in shared]
-            if len(sources) > 1:
+            if several:
                 selected.append(named(exp.convert(source.rule), RULE_COLUMN))
             query = picked(selected, nested(inner, "recorded"))
             printer = self._expressions(types)
             tests = [printer.condition(part) for part in conjuncts(condition)] + self._bounds()
             self.withs.append((alias, query.where(*tests, copy=False) if tests else query))
-        if len(sources) > 1:
-            union: exp.Query = picked([exp.Star()], names[0])
-            for alias in names[1:]:
-                union = union.union(picked([exp.Star()], alias), distinct=False, copy=False)
-            self.withs.append(("step_0", union))
+        if several:
+            self._unite("step_0", names)
             shared[RULE_COLUMN] = Type.TEXT
         self.types = shared
 
+    def _unite(self, alias: str, names: list[str]) -> None:
+        """The rows of several queries, under a name of their own."""
+        union: exp.Query = picked([exp.Star()], names[0])
+        for name_of_one in names[1:]:
+            union = union.union(picked([exp.Star()], name_of_one), distinct=False, copy=False)
+        self.withs.append((alias, union))
+
+    def _chain(self, number: str, step: Chain) -> None:
+        """Each branch in queries of its own, over the rows of its rules; then all of them in one."""
+        base, types, hits = self.previous, self.types, []
+        for place, branch in enumerate(step.branches, 1):
+            self.types = types
+            listed = [exp.convert(rule) for rule in branch.rules]
+            rows = picked([exp.Star()], base).where(name(RULE_COLUMN).isin(*listed), copy=False)
+            self.withs.append((f"step_{number}_{place}_0", rows))
+            for inner, each in enumerate(branch.steps, 1):
+                self._step(f"{number}_{place}_{inner}", each)
+            selected = [*(name(column) for column in step.columns), named(exp.convert(branch.rule), RULE_COLUMN)]
+            hits.append(f"hits_{number}_{place}")
+            self.withs.append((hits[-1], picked(selected, self.previous)))
+        self._unite(f"step_{number}", hits)
+        self.types = columns_after((step,), types)
+
     def _read(self) -> set[str]:
         """What the steps read of the events, and the time that the window needs."""
-        found = {TIME_COLUMN}
-        for step in self.plan.steps:
-            match step:
-                case Group(by=by, measures=measures) | Annotate(by=by, measures=measures):
-                    found |= set(by)
-                    for measure in measures:
-                        for part in (measure.value, measure.condition):
-                            found |= set(columns(part)) if part is not None else set()
-                    if isinstance(step, Group):
-                        break
-                case Where(condition=condition):
-                    found |= set(columns(condition))
-                case Derive(columns=items):
-                    found |= {column for _, expression in items for column in columns(expression)}
-                case Score(cases=cases):
-                    found |= {column for _, condition in cases for column in columns(condition)}
-                case Select(columns=names):
-                    found |= set(names)
-                case Bucket() | Sort() | Take():
-                    pass
-                case Ordered():
-                    raise TypeError(step)  # said by other steps
-                case _:
-                    assert_never(step)
-        return found
+        return columns_read(self.plan.steps) | {TIME_COLUMN}
 
     def _source_types(self, source: Source) -> dict[str, Type]:
         """Recorded and computed columns with their types."""
@@ -255,10 +253,13 @@ class _Query:
 
     # Steps.
 
-    def _step(self, number: int, step: Step) -> None:
+    def _step(self, number: str, step: Step) -> None:
         base = self.previous
         everything = picked([exp.Star()], base)
         match step:
+            case Chain():
+                self._chain(number, step)
+                return
             case Bucket(name=bucket, seconds=seconds):
                 body = self.dialect.floor(name(TIME_COLUMN), seconds)
                 query = picked([exp.Star(), named(body, bucket)], base)
@@ -297,11 +298,11 @@ class _Query:
                 assert_never(step)
         self._add(number, step, query)
 
-    def _add(self, number: int, step: Step, query: exp.Query) -> None:
+    def _add(self, number: str, step: Step, query: exp.Query) -> None:
         self.withs.append((f"step_{number}", query))
         self.types = columns_after((step,), self.types)
 
-    def _derive(self, number: int, items: tuple[tuple[str, Expression], ...]) -> None:
+    def _derive(self, number: str, items: tuple[tuple[str, Expression], ...]) -> None:
         """New columns, in further queries where one uses another."""
         printed: list[exp.Expr] = []
         made: set[str] = set()
