@@ -229,11 +229,12 @@ def run(tmp_path):
     return one
 
 
-def hits(tmp_path, reference, connections, lasting=None, image="/usr/bin/bash", accepted=None):
+def hits(tmp_path, reference, connections, lasting=None, image="/usr/bin/bash", accepted=None, commands=()):
     """The hits of a detection over the connections or names, as Sysmon would have recorded them.
 
     A run with short pauses is stretched to the time that the test's own pauses take (`lasting`). `accepted` is a port
-    of the host on which it accepted a connection from ADDRESS before it opened its own.
+    of the host on which it accepted a connection from ADDRESS before it opened its own, `commands` are the command
+    lines of programs that it started.
     """
     first, last = connections[0]["time"], connections[-1]["time"]
     stretch = lasting.total_seconds() / (last - first) if lasting else 1.0
@@ -258,6 +259,9 @@ def hits(tmp_path, reference, connections, lasting=None, image="/usr/bin/bash", 
             if "name" in one:
                 row |= {"EventID": 22, "QueryName": one["name"], "Channel": "Microsoft-Windows-Sysmon/Operational"}
             file.write(json.dumps(row) + "\n")
+        for command in commands:
+            row = {"EventID": 1, "Computer": "ws-01", "UtcTime": "2026-03-02 09:50:00.000", "Image": image}
+            file.write(json.dumps(row | {"CommandLine": command}) + "\n")
     with opened([rows]) as inputs:
         compiled = compile_rule(reference, inputs.family.platform, "sql", table=TABLE)
         with load_events(compiled.query, inputs) as events:
@@ -373,3 +377,17 @@ def test_asking_for_made_up_names_hits(run, tmp_path):
     assert all(len(name) == 19 and name.endswith(".test") for name in names)
     found = hits(tmp_path, folder.name, asked, timedelta(seconds=20))
     assert {(hit["MadeUpDomains"], hit["Domains"], hit["Endings"]) for hit in found} == {(60, 60, 1)}
+
+
+@pytest.mark.slow
+def test_calling_a_pools_port_hits_and_more_so_with_the_arguments(run, tmp_path):
+    folder = rules_root() / "miner_stratum_connection"
+    test = atomic("T1496.001", "bash", folder)
+    said, connections = run(test, [14444])
+    assert f"logged on at {ADDRESS}:14444" in said
+    assert '"method":"login"' in connections[0]["said"]
+    (hit,) = {hit["Computer"]: hit for hit in hits(tmp_path, folder.name, connections)}.values()
+    assert (hit["MinerScore"], hit["PlainPorts"], hit["Arguments"]) == (2, 1, 0)
+    arguments = f"bash -c ... miner -o stratum+tcp://{ADDRESS}:14444 -u polysigma --donate-level=1"
+    found = hits(tmp_path, folder.name, connections, commands=[arguments])
+    assert {(hit["MinerScore"], hit["PlainPorts"], hit["Arguments"]) for hit in found} == {(4, 1, 1)}
