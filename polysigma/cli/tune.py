@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("rule", required=False)
 @click.argument("data", nargs=-1)
+@click.option("--scenarios", is_flag=True, help="Instead of data: the scenarios that lie beside the rule.")
 @click.option("--shape", type=click.Choice(["sysmon", "fdr"]), help="What the data is, if it is not to be recognised.")
 @click.option("--tuning", metavar="FILE", help="The tuning that is in force: values and exclusions.")
 @click.option("--labels", metavar="FILE", help="What is known of hits on this data: `malicious` and `benign`.")
@@ -41,6 +42,9 @@ def command(rule: str | None, data: tuple[str, ...], **options: Any) -> None:
     alerts a day at values around that of each parameter, who raises most of them, and what could be excluded, with
     what that would remove and whether a hit that is known to be malicious gets lost. A star marks the value in force.
 
+    With --scenarios instead of DATA: alerts on the rule's own scenarios, and how many of the hits that they expect are
+    found, which shows at which value a parameter begins to cost hits or to raise false ones.
+
     With --emit and --tuning: writes a folder for each detection that the tuning changes, with `filters.yml` for
     `sigma convert --filter` and `options` for its command line; RULE and DATA are then the rules, the packaged ones by
     default.
@@ -50,14 +54,16 @@ def command(rule: str | None, data: tuple[str, ...], **options: Any) -> None:
     if options["emit"]:
         _emit([*([rule] if rule else []), *data], options)
         return
-    if rule is None or not data:
-        raise click.UsageError("name a rule, and the data to try it on (or --emit DIR --tuning FILE)")
+    if rule is None or bool(data) is options["scenarios"]:
+        raise click.UsageError("name a rule, and the data to try it on, or --scenarios (or --emit DIR --tuning FILE)")
+    if options["scenarios"] and (options["write"] or options["labels"]):
+        raise click.UsageError("--write and --labels are about data, not about scenarios")
     expires = _checked(options)
     study = _study(rule, data, options)
     if options["svg"]:
         from polysigma.tune.report import write_pictures
 
-        done = write_pictures(study.curves, options["svg"])
+        done = write_pictures(study.curves, options["svg"], a_day=not study.on_scenarios)
         click.echo(f"{len(done)} pictures written to {options['svg']}", err=True)
     if options["form"] == "json":
         click.echo(json.dumps(study.as_dict(), indent=2, ensure_ascii=False))
@@ -91,7 +97,7 @@ def _checked(options: dict[str, Any]) -> date | None:
 
 def _study(rule: str, data: tuple[str, ...], options: dict[str, Any]) -> Study:
     from polysigma.engines.embedded import duckdb
-    from polysigma.tune.history import study
+    from polysigma.tune.history import study, study_scenarios
     from polysigma.tune.labels import read_labels
     from polysigma.tuning import read_tuning
 
@@ -100,6 +106,8 @@ def _study(rule: str, data: tuple[str, ...], options: dict[str, Any]) -> Study:
     duckdb()  # before the data is looked at: without it there is nothing to be had
     try:
         with _Progress() as progress:
+            if options["scenarios"]:
+                return study_scenarios(rule, tuning=tuning, only=options["parameters"], progress=progress)
             return study(
                 rule,
                 data,

@@ -15,7 +15,7 @@ from polysigma.replay import load_events, opened, replay
 from polysigma.tune.curves import fits, measure
 from polysigma.tune.labels import Labels
 from polysigma.tune.proposals import Proposal, candidates, collected
-from polysigma.tune.scenarios import parameters_of
+from polysigma.tune.scenarios import PLATFORM, on_scenarios, parameters_of
 from polysigma.tune.sweep import Sweep
 from polysigma.tuning import Entry, Exclusion, Tuning
 from polysigma.tuning.breadth import wide
@@ -57,12 +57,15 @@ class Study:
     missed: list[dict[str, Any]] = field(default_factory=list)
     """Those that it does not find."""
     findings: list[Diagnostic] = field(default_factory=list)
+    on_scenarios: bool = False
+    """Whether the events are those of the rule's scenarios, and what is known what they expect."""
 
     def as_dict(self) -> dict[str, Any]:
         """The study as JSON-ready data."""
         return {
             "version": 1,
             "rule": self.rule,
+            "on": "scenarios" if self.on_scenarios else "data",
             "events": self.events,
             "days": round(self.days, 3),
             "alerts": self.alerts,
@@ -136,6 +139,42 @@ def study(
             trying = _Trial(reference, name, events, tuning, compiling, hits, labels, days)
             result.proposals = trying.proposals(base.plan, proposals, lambda part: tell("trying exclusions", part))
     return result
+
+
+def study_scenarios(
+    reference: str,
+    *,
+    tuning: Tuning | None = None,
+    only: Sequence[str] = (),
+    progress: Callable[[str, float], None] | None = None,
+) -> Study:
+    """What the values of a rule's parameters do on its own scenarios. Raises as `study` and `on_scenarios` do."""
+    tell = progress or (lambda _what, _part: None)
+    said: list[Diagnostic] = []
+
+    def compiling(values: Mapping[str, Any]) -> Compiled:
+        return compile_rule(reference, PLATFORM, "sql", values, table=TABLE, tuning=tuning, said=said)
+
+    base = compiling({})
+    findings = list(said)
+    parameters = _parameters(reference, base.plan.name, tuning, only)
+    tell("making events", 0.0)
+    with on_scenarios(reference, base) as (sweep, expected, days):
+        hits = sweep.hits(base.plan)
+        return Study(
+            rule=base.plan.name,
+            title=base.plan.title,
+            events=sweep.matched,
+            days=days,
+            alerts=len(hits),
+            known=expected.malicious,
+            found=expected.found(hits),
+            findings=findings,
+            curves=measure(
+                sweep, compiling, parameters, days, expected, progress=lambda part: tell("trying values", part)
+            ),
+            on_scenarios=True,
+        )
 
 
 def _parameters(reference: str, name: str, tuning: Tuning | None, only: Sequence[str]) -> dict[str, Any]:

@@ -28,13 +28,17 @@ def write_study(study: Study, output: IO[str]) -> None:
     console = Console(file=output, width=None if output.isatty() else 120, highlight=False)
     a_day = study.alerts / study.days
     console.print(Text(study.title, style="bold"))
-    console.print(f"{study.events:,} events, {study.days:.3g} days, {study.alerts:,} alerts, {a_day:.3g} a day")
+    if study.on_scenarios:
+        console.print(f"{study.events:,} events of its scenarios, {study.alerts:,} alerts")
+    else:
+        console.print(f"{study.events:,} events, {study.days:.3g} days, {study.alerts:,} alerts, {a_day:.3g} a day")
     if study.known:
-        console.print(f"{study.found} of {study.known} known hits are found")
+        what = "expected" if study.on_scenarios else "known"
+        console.print(f"{study.found} of {study.known} {what} hits are found")
         for one in study.missed:
             console.print(Text(f"  not found: {_said(one)}", style="red"))
     for curve in study.curves:
-        _curve(console, curve)
+        _curve(console, curve, a_day=not study.on_scenarios)
     _talkers(console, study)
     _proposals(console, study)
 
@@ -49,7 +53,7 @@ def _safe(text: str) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
-def _curve(console: Console, curve: Curve) -> None:
+def _curve(console: Console, curve: Curve, *, a_day: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -57,17 +61,20 @@ def _curve(console: Console, curve: Curve) -> None:
     console.print(Text(f"{curve.parameter}{unit}: {_safe(curve.about)}", style="bold"), soft_wrap=True)
     table = Table()
     table.add_column("value", justify="right")
-    table.add_column("alerts a day", justify="right")
+    table.add_column("alerts a day" if a_day else "alerts", justify="right")
     table.add_column("")
     shows_found = any(point.found is not None for point in curve.points)
     shows_false = any(point.false is not None for point in curve.points)
     if shows_found:
         table.add_column(f"found of {curve.known}", justify="right")
     if shows_false:
-        table.add_column("known benign", justify="right")
+        table.add_column("known benign" if a_day else "unexpected", justify="right")
     most = max((point.alerts for point in curve.points), default=0) or 1
     for point in curve.points:
-        cells = [point.label + (" *" if point.default else "  "), f"{point.alerts_a_day:.3g}"]
+        cells = [
+            point.label + (" *" if point.default else "  "),
+            f"{point.alerts_a_day:.3g}" if a_day else str(point.alerts),
+        ]
         cells.append("█" * round(BAR * point.alerts / most))
         cells += [str(point.found)] if shows_found else []
         cells += [str(point.false)] if shows_false else []
@@ -119,14 +126,14 @@ def _where(proposal: Proposal) -> str:
     return "\n".join(_safe(f"{key}: {value}") for key, value in proposal.where.items())
 
 
-def write_pictures(curves: list[Curve], folder: Path) -> list[Path]:
+def write_pictures(curves: list[Curve], folder: Path, *, a_day: bool = True) -> list[Path]:
     """A picture of each curve in a folder. Raises PolysigmaError where it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         done = []
         for curve in curves:
             path = folder / f"{curve.parameter}.svg"
-            path.write_text(curve_svg(curve), encoding="utf-8")
+            path.write_text(curve_svg(curve, a_day=a_day), encoding="utf-8")
             done.append(path)
     except OSError as error:
         message = f"cannot be written: {error.strerror}"

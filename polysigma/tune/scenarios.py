@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from polysigma.replay import Hit
     from polysigma.telemetry import Scenario
     from polysigma.tune.model import Curve
+    from sigma.backends.polysigma.compiler import Compiled
 
 SCENARIOS = "scenarios.yaml"
 SHAPE, PLATFORM = "sysmon", "sysmon_json"
@@ -105,8 +106,9 @@ def apart(scenarios: Sequence[Scenario], window: int) -> list[Scenario]:
 
 
 @contextmanager
-def on_scenarios(reference: str) -> Iterator[tuple[Sweep, Expected, float]]:
-    """A rule ready to be tried on its scenarios: the sweep, what they expect, and how many days they last.
+def on_scenarios(reference: str, compiled: Compiled) -> Iterator[tuple[Sweep, Expected, float]]:
+    """A rule, compiled for `PLATFORM`, ready to be tried on its scenarios: the sweep, what they expect, and how many
+    days they last.
 
     Raises PolysigmaError where the rule has no scenarios, or cannot be run on Sysmon's events.
     """
@@ -114,7 +116,6 @@ def on_scenarios(reference: str) -> Iterator[tuple[Sweep, Expected, float]]:
     if findings:
         raise PolysigmaError(*findings)
     path = files[0].path.with_name(SCENARIOS)
-    compiled = compile_rule(reference, PLATFORM, "sql", table=TABLE)
     window = compiled.plan.window
     if window is None:
         message = f"{compiled.plan.name} is a rule on single events: it has no parameters"
@@ -141,9 +142,9 @@ def curves_on_scenarios(
     parameters = parameters_of(reference)
     if not parameters:
         return [], 0.0
-    with on_scenarios(reference) as (sweep, expected, days):
 
-        def compiling(values: Mapping[str, ParameterValue]) -> Any:
-            return compile_rule(reference, PLATFORM, "sql", values, table=TABLE)
+    def compiling(values: Mapping[str, ParameterValue]) -> Compiled:
+        return compile_rule(reference, PLATFORM, "sql", values, table=TABLE)
 
+    with on_scenarios(reference, compiling({})) as (sweep, expected, days):
         return measure(sweep, compiling, parameters, days, expected, progress=progress), days

@@ -72,9 +72,10 @@ class Sweep:
         self._stages: dict[tuple[Step, ...], _Table] = {}
         self._matched = self._evaluated(text)
         at = f"epoch({quoted(TIME_COLUMN)})"
-        first, last = self._execute(
-            f"SELECT min({at}), max({at}) FROM {self._matched.name} WHERE isfinite({quoted(TIME_COLUMN)})"  # noqa: S608
-        ).fetchall()[0]
+        found = self._execute(
+            f"SELECT count(*), min({at}), max({at}) FROM {self._matched.name} WHERE isfinite({quoted(TIME_COLUMN)})"  # noqa: S608
+        )
+        self.matched, first, last = found.fetchall()[0]
         self.last = None if last is None else (int(last // self.every) + 1) * self.every
         """The end of the last window."""
         self.span: float = 0.0 if last is None else last - first

@@ -27,7 +27,8 @@ def around(value: ParameterValue) -> Iterator[tuple[str, ParameterValue]]:
             yield from ((str(one), one) for one in _whole(value))
         case float():
             tried = sorted({round(value * factor, 9) for factor in FACTORS} | {value})
-            yield from ((f"{one:g}", one) for one in tried)
+            share = 0 < value < 1  # of which there is no more than all
+            yield from ((f"{one:g}", one) for one in tried if one <= 1 or not share)
         case list():
             yield ("all", value)
             if len(value) > 1:

@@ -40,3 +40,19 @@ def test_every_document_of_a_rule_is_valid_by_the_schema(path):
 def test_the_schema_refuses_a_misspelt_key():
     validator = jsonschema.Draft202012Validator(json_schema())
     assert not validator.is_valid({"polysigma": {"version": 1, "stpes": []}})
+
+
+@pytest.mark.parametrize(
+    ("option", "file"), [([], "polysigma.schema.json"), (["--guide"], "guide.schema.json")], ids=["rules", "guides"]
+)
+def test_the_command_prints_the_schemas_that_are_in_the_rules_folder(polysigma, option, file):
+    shown = polysigma("schema", *option)
+    assert shown.code == 0
+    assert shown.out == (SCHEMA.parent / file).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "rules").glob("*/scenarios.yaml")), ids=lambda path: path.parent.name)
+def test_the_schema_of_scenarios_takes_those_of_every_detection(polysigma, path):
+    validator = jsonschema.Draft202012Validator(json.loads(polysigma("schema", "--scenarios").out))
+    (document,) = read_file(path)
+    assert [error.message for error in validator.iter_errors(json.loads(json.dumps(document.value, default=str)))] == []

@@ -153,3 +153,21 @@ def test_without_hits_nothing_is_proposed(polysigma, detection, events):
     found = json.loads(polysigma("tune", detection, events, "--format", "json").out)
     assert (found["alerts"], found["proposals"]) == (0, [])
     assert [point["alerts"] for point in found["curves"][0]["points"]] == [0] * len(found["curves"][0]["points"])
+
+
+def test_without_data_the_scenarios_of_the_rule_show_where_a_value_begins_to_cost_hits(polysigma, detection, write):
+    shown = polysigma("tune", detection, "--scenarios")
+    assert shown.code == 0, shown.err
+    assert "18 events of its scenarios, 2 alerts" in shown.out
+    assert "2 of 2 expected hits are found" in shown.out
+    assert "unexpected" in shown.out
+    path = write("- detection: many_chat_connections\n  parameters: {least: 6}\n")
+    found = json.loads(polysigma("tune", detection, "--scenarios", "--tuning", path, "--format", "json").out)
+    assert (found["on"], found["known"], found["found"]) == ("scenarios", 2, 1)
+    assert [point["value"] for point in found["curves"][0]["points"] if point["default"]] == [6]
+
+
+@pytest.mark.parametrize("more", [["events.jsonl"], ["--labels", "a.yaml"], []])
+def test_scenarios_and_data_do_not_go_together(polysigma, detection, more):
+    flags = ["--scenarios"] if more else []
+    assert polysigma("tune", detection, *more, *flags).code == 2
