@@ -53,6 +53,7 @@ class Event:
     second: int
     program: str
     words: str
+    parent: str = ""
 
     def matches(self, rule: str) -> bool:
         """What the rules above say."""
@@ -70,6 +71,7 @@ EVENTS = st.lists(
         st.integers(0, 8),
         st.sampled_from(["a", "z", "z"]),
         st.sampled_from(["", "b", "c", "b", "c", "bc", "cb"]),
+        st.sampled_from(["", "x", "x b", "x c"]),
     ),
     max_size=12,
 )
@@ -84,6 +86,7 @@ def falcon(event):
         "aid": event.host,
         "ImageFileName": f"\\Device\\HarddiskVolume2\\{event.program}.exe",
         "CommandLine": event.command,
+        "ParentBaseFileName": event.parent,
         "ContextTimeStamp": str(moment),
         "@timestamp": moment * 1000,
     }
@@ -97,6 +100,7 @@ def sysmon(event):
         "Computer": event.host,
         "Image": f"C:\\{event.program}.exe",
         "CommandLine": event.command,
+        "ParentImage": event.parent,
         "UtcTime": f"2026-03-02 10:00:{event.second:02d}.000",
     }
 
@@ -119,6 +123,7 @@ def defender(event):
         "DeviceId": event.host,
         "FolderPath": f"C:\\{event.program}.exe",
         "ProcessCommandLine": event.command,
+        "InitiatingProcessFolderPath": event.parent,
     }
 
 
@@ -488,6 +493,94 @@ def test_all_searches_of_a_chain_look_at_the_same_window(target):
     bounds = re.findall(r"earliest=\S+ latest=\S+|\| where Timestamp >= .*", query)
     assert len(bounds) == 2
     assert len(set(bounds)) == 1
+
+
+ALIASES = "    aliases: {Line: {rule_a: CommandLine, rule_b: ParentImage}}"
+
+
+def line(event, rule):
+    """What the alias stands for in each rule."""
+    return event.command if rule == "rule_a" else event.parent
+
+
+@PROPERTY
+@given(EVENTS)
+def test_an_alias_stands_for_another_field_in_each_rule(database, events):
+    """Also of one event that matches both."""
+    lines = {}
+    for host, own in by_host(events).items():
+        for rule in ("rule_a", "rule_b"):
+            lines.setdefault(host, set()).update(
+                line(event, rule) for event in matching(own, rule) if line(event, rule)
+            )
+    expected = {host: (len(found),) for host, found in lines.items() if len(found) > 1}
+    text = correlation("value_count", ("rule_a", "rule_b"), "{field: Line, gte: 2}", more=ALIASES)
+    agree(text, events, expected, database, ("ValueCount",))
+
+
+@PROPERTY
+@given(EVENTS)
+def test_an_alias_can_be_what_rules_are_grouped_by(database, events):
+    """A program that is another's parent later, on one host."""
+    pairs = {
+        (host, event.command)
+        for host, own in by_host(events).items()
+        for event in matching(own, "rule_a")
+        for later in matching(own, "rule_b")
+        if event.command == later.parent and event.second <= later.second
+    }
+    text = correlation("temporal_ordered", ("rule_a", "rule_b"), None, more=ALIASES)
+    text = text.replace("        - Computer", "        - Computer\n        - Line")
+    for target in TARGETS:
+        made = compiled(text, target)
+        _, _, rendered, key = BACKENDS[target]
+        rows = [rendered(event) for event in events]
+        for found in (evaluate(made.plan, rows), executed(made.query, target, rows, database)):
+            assert {(row[key], row["Line"]) for row in found} == pairs, (target, made.query)
+
+
+@pytest.mark.parametrize(
+    ("aliases", "message"),
+    [
+        ("{Line: {rule_a: CommandLine, rule_b: NoSuchField}}", "NoSuchField is no field of the rule rule_b"),
+        ("{Line: {rule_a: CommandLine, rule_b: ProcessId}}", "stands for integer and for text"),
+        ("{Line: {rule_a: CommandLine}}", "Line is no field of the rule rule_b"),
+    ],
+)
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_alias_that_cannot_be_one_column_is_refused(target, aliases, message):
+    text = correlation("value_count", ("rule_a", "rule_b"), "{field: Line, gte: 2}", more=f"    aliases: {aliases}")
+    with pytest.raises(SigmaError, match=message):
+        compiled(text, target)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("generate", [True, False])
+def test_generate_prints_the_rules_below_as_rules_of_their_own(target, generate):
+    backend_class, pipeline, _, _ = BACKENDS[target]
+    flag = f"    generate: {str(generate).lower()}"
+    outer = correlation("temporal", ("many", "rule_c"), None, more=flag)
+    text = f"{RULES}\n---\n{chained(MANY, outer)}"
+    queries = [
+        query
+        for query in backend_class(pipelines[pipeline](), form="rule").convert(SigmaCollection.from_yaml(text))
+        if query
+    ]
+    alone = [
+        query
+        for query in backend_class(pipelines[pipeline](), form="rule").convert(
+            SigmaCollection.from_yaml(f"{RULES}\n---\n{MANY}")
+        )
+        if query
+    ]
+    by_title = {
+        title: next((query for query in queries if f" {title}\n" in query or f" {title} ```" in query), None)
+        for title in ("The word b", "The word c")
+    }
+    assert by_title["The word b"] is not None
+    assert (by_title["The word c"] is not None) is generate
+    assert len(queries) == (4 if generate else 2)
+    assert set(queries[:-1]) <= set(alone)
 
 
 def test_a_chain_whose_inner_timespan_is_longer_is_refused():

@@ -327,9 +327,17 @@ def _shared_fields(bases: tuple[BaseRule, ...], aliases: Mapping[str, Mapping[st
     for base in bases[1:]:
         shared = {name: kind for name, kind in shared.items() if base.fields.get(name) is kind}
     for alias, mapping in aliases.items():
-        kinds = {base.fields.get(mapping.get(base.name, alias)) for base in bases}
-        kind = kinds.pop() if len(kinds) == 1 else None
-        shared[alias] = kind or Type.TEXT
+        kinds = set()
+        for base in bases:
+            name = mapping.get(base.name, alias)
+            if name not in base.fields:
+                raise unsupported(f"the alias {alias}: {name} is no field of the rule {base.name}")
+            kinds.add(base.fields[name])
+        if len(kinds) > 1 and not kinds <= {Type.TEXT, Type.ADDRESS}:
+            raise unsupported(
+                f"the alias {alias} stands for {' and for '.join(sorted(kinds))}, which are not comparable"
+            )
+        shared[alias] = kinds.pop() if len(kinds) == 1 else Type.TEXT
     return shared
 
 
