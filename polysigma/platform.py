@@ -120,6 +120,8 @@ class FieldClaim(_Claim):
     """Sigma value (lower case) to platform value, where the platform spells a closed set of values differently."""
     unset: str | None = None
     """What the rules write for a value that is not there (`-`), which the platform may also leave out."""
+    missing: str | None = None
+    """The text by which the log source says that there is no value, where the platform has none then."""
     loss: Loss | None = None
     """What a rule that uses the field loses."""
     reason: str | None = None

@@ -207,12 +207,86 @@ def test_a_script_is_known_by_its_content():
     assert "PowerShell's script block log" in text
 
 
+def test_a_program_without_a_path_is_said_not_to_be_told_from_one_of_that_name():
+    text = query("network_connection", selection={"Image": "System", "DestinationPort": 443})
+    assert matched(text, "NetworkConnectIP4", ContextBaseFileName="System", RemotePort="443")
+    assert "cannot be told from one of that name" in text
+    assert "cannot be told" not in query("network_connection", selection={"Image|endswith": "\\System"})
+
+
+# Logons and tasks
+
+
+def logged(service: str, platform: str = "falcon", condition: str = "selection", **detections: Any) -> str:
+    rule = {
+        "title": "A rule",
+        "logsource": {"product": "windows", "service": service},
+        "detection": {**detections, "condition": condition},
+    }
+    (text,) = LogScaleBackend(pipelines[platform]()).convert(SigmaCollection.from_dicts([rule]))
+    return text
+
+
+def test_a_logon_is_known_by_its_type_its_user_and_where_it_came_from():
+    text = logged(
+        "security",
+        condition="selection and not local",
+        selection={"EventID": 4624, "LogonType": 10, "TargetUserName|startswith": "adm"},
+        local=[{"IpAddress|cidr": ["10.0.0.0/8", "::1/128"]}, {"IpAddress": "-"}],
+    )
+    logon = {"LogonType": "10", "UserName": "Admin", "RemoteAddressIP4": "198.51.100.7"}
+    assert matched(text, "UserLogon", **logon)
+    assert not matched(text, "UserLogonFailed2", **logon)
+    for other in ({"LogonType": "2"}, {"UserName": "bob"}, {"RemoteAddressIP4": "10.1.1.1"}, {"RemoteAddressIP4": ""}):
+        assert not matched(text, "UserLogon", **{**logon, **other})
+
+
+def test_a_failed_logon_is_an_event_of_its_own():
+    text = logged("security", selection={"EventID": [4625, 4776], "WorkstationName": "RULER"})
+    assert matched(text, "UserLogonFailed2", ClientComputerName="ruler")
+    assert not matched(text, "UserLogon", ClientComputerName="ruler")
+    assert "EventID has values that are taken as held by no event" in text
+
+
+@pytest.mark.parametrize("platform", ["falcon", "fdr"])
+def test_a_registered_task_is_known_by_its_name_and_its_definition(platform):
+    event = "#event_simpleName" if platform == "falcon" else "event_simpleName"
+    row = {event: "ScheduledTaskRegistered", "event_platform": "Win", "TaskName": "\\x", "TaskXml": "<Task>regsvr32"}
+    security = logged("security", platform, selection={"EventID": 4698, "TaskContent|contains": "REGSVR32"})
+    scheduler = logged("taskscheduler", platform, selection={"EventID": 106, "TaskName": "\\x"})
+    for text in (security, scheduler):
+        assert run_cql(text, [row]).rows
+        assert not run_cql(text, [{**row, "TaskName": "y", "TaskXml": "y"}]).rows
+        assert not run_cql(text, [{**row, event: "UserLogon"}]).rows
+
+
+@pytest.mark.parametrize(
+    ("service", "selection"),
+    [
+        ("security", {"EventID": 4720, "TargetUserName": "x"}),
+        ("security", {"EventID": [4698, 4702], "TargetUserName": "x"}),
+        ("security", {"EventID": 4624, "LogonProcessName": "seclogo"}),
+        ("security", {"EventID": 4698, "IpAddress": "192.0.2.1"}),
+        ("taskscheduler", {"EventID": 129, "Path": "x"}),
+    ],
+)
+def test_what_only_a_windows_log_has_is_refused_as_not_recorded(service, selection):
+    with pytest.raises(SigmaError) as caught:
+        logged(service, selection=selection)
+    assert caught.value.code == "not-recorded"
+
+
+def test_a_pattern_of_an_event_that_is_told_by_other_columns_is_refused():
+    with pytest.raises(SigmaError, match="EventID"):
+        logged("security", selection={"EventID|startswith": "46"})
+
+
 @pytest.mark.parametrize(
     ("code", "logsource"),
     [
         ("unverified", {"category": "create_remote_thread", "product": "windows"}),
         ("unverified", {"category": "pipe_created", "product": "windows"}),
-        ("not-recorded", {"product": "windows", "service": "security"}),
+        ("not-recorded", {"product": "windows", "service": "system"}),
         ("not-recorded", {"product": "linux", "service": "auditd"}),
         ("not-recorded", {"product": "aws", "service": "cloudtrail"}),
         ("not-recorded", {"category": "webserver"}),

@@ -30,6 +30,18 @@ _TEXT = {
     "driver_load": {"md5": "MD5HashData", "sha256": "SHA256HashData"},
     "image_load": {"md5": "MD5HashData", "sha256": "SHA256HashData"},
     "ps_script": {"ScriptBlockText": "ScriptContent"},
+    "windows_security": {
+        "TargetUserName": "UserName",
+        "TargetDomainName": "LogonDomain",
+        "TargetUserSid": "UserSid",
+        "LogonType": "LogonType",
+        "IpAddress": "RemoteAddressIP4",
+        "WorkstationName": "ClientComputerName",
+        "AuthenticationPackageName": "AuthenticationPackage",
+        "TaskName": "TaskName",
+        "TaskContent": "TaskXml",
+    },
+    "windows_taskscheduler": {"TaskName": "TaskName"},
 }
 _PATHS = {
     "process_creation": {"Image": "ImageFileName"},
@@ -44,6 +56,7 @@ _NAMES = {
     "network_connection": {"Image": "ContextBaseFileName"},
     "dns_query": {"Image": "ContextBaseFileName"},
 }
+_LOGGED = {"4624": "UserLogon", "4625": "UserLogonFailed2", "4698": "ScheduledTaskRegistered"}
 _EVENTS = {
     "process_creation": "ProcessRollup2", "dns_query": "DnsRequest", "file_event": "PeFileWritten",
     "file_delete": "FileDeleteInfo", "file_rename": "FileRenameInfo", "registry_set": "RegGenericValueUpdate",
@@ -61,6 +74,8 @@ _SEPARATOR = {"linux": "/", "macos": "/"}
 def shape(category: str, product: str | None, field: str, parts: tuple[str, str, str]) -> str:
     """A text of a field from what it starts with, holds and ends with, as events have it."""
     start, inner, end = parts
+    if field == "IpAddress" and not any(parts):
+        return "203.0.113.9"
     separator = _SEPARATOR.get(product or "", "\\")
     if field in _PATHS.get(category, {}) or field in _NAMES.get(category, {}):
         if start and not (inner or end):
@@ -114,6 +129,21 @@ def seen(category: str, product: str | None, event: Event) -> Event:
             ]
             if re.match(r"[DQ]WORD|Binary Data$|\(Empty\)$", event.get("Details", ""), re.IGNORECASE):
                 del kept["Details"]
+        case "windows_security":
+            kept["EventID"] = event.get("EventID", "4624")
+            unknown = {
+                "4624": ("TaskName", "TaskContent"),
+                "4625": ("TaskName", "TaskContent", "TargetUserSid", "AuthenticationPackageName"),
+                "4698": tuple(_TEXT[category].keys() - {"TaskName", "TaskContent"}),
+            }
+            for field in unknown[kept["EventID"]]:
+                kept.pop(field, None)
+            if kept["EventID"] != "4698":
+                # The log says "-" where there is no value; and an address is recorded where it is IPv4.
+                kept = {"IpAddress": "-", "WorkstationName": "-", **kept}
+                kept |= {"IpAddress": "-"} if ":" in kept["IpAddress"] else {}
+        case "windows_taskscheduler":
+            kept["EventID"] = {"106": "106"}[event.get("EventID", "106")]
         case _:
             pass
     for algorithm in HASHES.get(category, ()):
@@ -169,6 +199,11 @@ def row(category: str, product: str | None, event: Event) -> dict[str, str]:
                 path = kernel_key(event["TargetObject"])
                 found["RegObjectName"], _, value = (path, "", "") if key else path.rpartition("\\")
                 found |= {} if key else {"RegValueName": "" if value == "(Default)" else value}
+        case "windows_security":
+            name = _LOGGED[event["EventID"]]
+            found = {column: text for column, text in found.items() if text != "-"}
+        case "windows_taskscheduler":
+            name = "ScheduledTaskRegistered"
         case _:
             pass
     found |= {"ComputerName": event["Computer"]} if "Computer" in event else {}

@@ -181,7 +181,9 @@ def event_for(tests: list[Test], shape: Any) -> Event:
         if absent:
             continue
         unwanted = [value for name, value, wanted in tests if name == field and not wanted]
-        if not values and not any(isinstance(value, SigmaNull | SigmaExists) for value in unwanted):
+        if not values and not any(
+            isinstance(value, SigmaNull | SigmaExists) or str(value).strip("*") == "-" for value in unwanted
+        ):
             continue
         event[field] = shape(field, text_for(values))
     return event

@@ -29,10 +29,22 @@ if TYPE_CHECKING:
     from sigma.rule import SigmaRule
 
 RULES = Path(os.environ.get("SIGMA_RULES", Path(__file__).parents[3] / "shared" / "data" / "sigma_rules" / "rules"))
-IMPOSSIBLE = {
-    "COM Object Execution via Xwizard.EXE": "one text must equal a word and hold a GUID",
+UNTESTED = {
+    "COM Object Execution via Xwizard.EXE": "no event matches: one text must equal a word and hold a GUID",
+    "Cleartext Protocol Usage": "events of a third party, which tests/pipelines/test_firewall.py makes",
 }
-"""Rules that no event can match, and why."""
+"""Rules that are converted and not tried here, and why."""
+EVENTS = 6
+"""At most so many events that a rule matches are made of it, each of another alternative."""
+COUNTS = {
+    "converted": 1916,
+    "not-recorded": 1068,
+    "unverified": 106,
+    "path-not-recorded": 21,
+    "unclaimed-logsource": 17,
+    "not-comparable": 10,
+}
+"""What becomes of the 3,138 rules of SigmaHQ as of commit 8eaafff, beside the checkout."""
 EVERY = 13
 """In the fast suite, one rule in so many."""
 
@@ -81,7 +93,7 @@ def check_outcomes(outcomes: list[Outcome]) -> None:
     for rule, queries, code in outcomes:
         assert queries or code in known, f"{rule.title}: {code}"
         for query in queries:
-            assert "#event_simpleName" in query, rule.title
+            assert "#event_simpleName" in query or "#observer.type" in query, rule.title
             wrong = [one for one in lint(query) if one.severity is Severity.ERROR]
             assert not wrong, f"{rule.title}: {wrong}\n{query}"
 
@@ -89,6 +101,8 @@ def check_outcomes(outcomes: list[Outcome]) -> None:
 def failures(outcomes: list[Outcome]) -> list[str]:
     found = []
     for rule, queries, _ in outcomes:
+        if rule.title in UNTESTED:
+            continue
         for query, condition in zip(queries, rule.detection.parsed_condition, strict=False):
             wrong = wrong_on_its_events(rule, query, condition.parsed)
             found += [f"{rule.title} ({rule.logsource.category}): {wrong}\n{query}"] if wrong else []
@@ -96,33 +110,35 @@ def failures(outcomes: list[Outcome]) -> list[str]:
 
 
 def wrong_on_its_events(rule: SigmaRule, query: str, condition: Any) -> str | None:
-    """What is wrong with a query on an event that its rule matches, and on the same with one value changed."""
-    category, product = rule.logsource.category, rule.logsource.product
-    assert category is not None
+    """What is wrong with a query on events that its rule matches, and on the same with one value changed."""
+    product = rule.logsource.product
+    category = rule.logsource.category or f"{product}_{rule.logsource.service}"
+    matches = matching(condition, category, product)
+    if not matches:
+        return "no event could be put together"
+    events = list(matches)
+    for event in matches:
+        near = [other for field, text in event.items() for other in changed_in(event, field, text)]
+        apart = [other for other in near if decides(condition, category, product, other)]
+        if not apart:
+            return f"no value decides of {event}"
+        events += apart
+    rows = [falcon.row(category, product, falcon.seen(category, product, event)) for event in events]
+    found = {row["Id"] for row in run_cql(query, [{**row, "Id": str(at)} for at, row in enumerate(rows)]).rows}
+    for at, row in enumerate(rows):
+        if (str(at) in found) is not (at < len(matches)):
+            return f"{'misses' if at < len(matches) else 'matches'} {events[at]}, which is {row}"
+    return None
 
-    def row(event: naive.Event) -> dict[str, str]:
-        return falcon.row(category, product, event)
 
-    match = matching(condition, category, product)
-    if match is None:
-        return None if rule.title in IMPOSSIBLE else "no event could be put together"
-    if not run_cql(query, [row(match)]).rows:
-        return f"misses {match}, which is {row(match)}"
-    decided = False
-    for field, text in match.items():
-        for other in changed_in(match, field, text):
-            try:
-                changed = falcon.seen(category, product, other)
-                wanted = naive.holds(condition, changed)
-                after = row(changed)
-            except (ValueError, KeyError):
-                continue  # no event can hold such a value
-            if wanted or changed == match:
-                continue
-            decided = True
-            if run_cql(query, [after]).rows:
-                return f"matches {changed}, which is {after}"
-    return None if decided else "no value decides"
+def decides(condition: Any, category: str, product: str | None, event: naive.Event) -> bool:
+    """Whether there can be such an event, and the rule does not match it."""
+    try:
+        told = falcon.seen(category, product, event)
+        falcon.row(category, product, told)
+        return not naive.holds(condition, told)
+    except (ValueError, KeyError):
+        return False
 
 
 def changed_in(event: naive.Event, field: str, text: str) -> list[naive.Event]:
@@ -132,8 +148,8 @@ def changed_in(event: naive.Event, field: str, text: str) -> list[naive.Event]:
     return [*others, {name: value for name, value in event.items() if name != field}]
 
 
-def matching(condition: Any, category: str, product: str | None) -> naive.Event | None:
-    """An event of which what can be told meets the condition."""
+def matching(condition: Any, category: str, product: str | None) -> list[naive.Event]:
+    """Events of which what can be told meets the condition, each by another of its alternatives."""
 
     def shaped(field: str, parts: tuple[str, str, str]) -> str:
         return falcon.shape(category, product, field, parts)
@@ -142,15 +158,20 @@ def matching(condition: Any, category: str, product: str | None) -> naive.Event 
         del field
         return "".join(parts) or naive.FILLER
 
+    found: list[naive.Event] = []
     for shape in (shaped, bare):
         for tests in itertools.islice(naive.branches(condition), 3000):
             try:
                 told = falcon.seen(category, product, naive.event_for(tests, shape))
-                if naive.holds(condition, told):
-                    return told
+                if naive.holds(condition, told) and told not in found:
+                    found.append(told)
             except (ValueError, KeyError):
                 continue  # no event can hold such a value
-    return None
+            if len(found) == EVENTS:
+                break
+        if found:
+            break
+    return found
 
 
 def test_a_sample_is_valid_or_refused_by_a_known_code(sample):
@@ -172,7 +193,9 @@ def test_every_rule_is_right_on_events_made_of_it(everything):
 
 
 @pytest.mark.slow
-def test_more_rules_have_an_event_type_than_the_official_backend_gives_one(everything):
-    """1,440 of 3,141 with pysigma-backend-crowdstrike 3.0.0 and its pipeline crowdstrike_falcon."""
-    converted = [outcome for outcome in everything if outcome.queries]
-    assert len(converted) >= 1890, Counter(outcome.code for outcome in everything)
+def test_every_rule_is_converted_or_counted_under_a_code(everything):
+    """The official pysigma-backend-crowdstrike 3.0.0 with its pipeline gives 1,440 of these rules an event type."""
+    counts = Counter(outcome.code if not outcome.queries else "converted" for outcome in everything)
+    assert counts == COUNTS
+    converted = {outcome.rule.title for outcome in everything if outcome.queries}
+    assert UNTESTED.keys() <= converted

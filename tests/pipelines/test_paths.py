@@ -10,7 +10,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from sigma.types import Placeholder, SigmaCasedString, SigmaRegularExpressionFlag, SigmaString, SpecialChars
 
-from sigma.pipelines.polysigma.paths import DIGITS, DevicePath, UnsayableValueError, base_name, device_path
+from sigma.pipelines.polysigma.paths import DIGITS, DevicePath, UnsayableValueError, base_name, device_path, in_name
 
 # Few letters, so that patterns and paths meet; those of the device's own name, so that they can meet there by mistake.
 LETTERS = "deivc1x."
@@ -19,7 +19,8 @@ FOLDERS = st.lists(NAMES, max_size=3)
 DRIVES = st.sampled_from(["C:", "D:", "c:"])
 PIECES = st.one_of(
     NAMES,
-    st.sampled_from(["*", "?", "\\", "\\\\", "C:\\", "C:", ":\\", ":", "c", "\\*", "\\device\\", "volume", "volume1\\x"]),
+    st.just("C:"),
+    st.sampled_from(["*", "?", "\\", "\\\\", "C:\\", ":\\", ":", "c", "\\*", "\\device\\", "volume", "volume1\\x"]),
 )
 WILDCARDS: dict[str, SpecialChars] = {"*": SpecialChars.WILDCARD_MULTI, "?": SpecialChars.WILDCARD_SINGLE}
 VOLUMES = st.sampled_from(["1", "3", "12", "105"])
@@ -82,6 +83,37 @@ def test_a_translated_base_name_holds_exactly_where_the_path_did(pattern, path):
     except UnsayableValueError:
         return
     assert matches(translated, rest.rsplit("\\", 1)[1]) == matches(value, drive + rest)
+
+
+@example("*\\x*", ("C:", "\\x"))
+@example("*\\x*", ("C:", "\\x\\e"))
+@example("*x?", ("C:", "\\xx"))
+@given(patterns(), paths())
+def test_what_is_looked_for_in_the_name_alone_is_found_in_the_path(pattern, path):
+    drive, rest = path
+    value = sigma(pattern)
+    part = in_name(value)
+    if part is not None and matches(part, rest.rsplit("\\", 1)[1]):
+        assert matches(value, drive + rest)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "part"),
+    [
+        ("*x*", "*x*"),
+        ("*\\x*", "x*"),
+        ("*\\x*.exe", "x*.exe"),
+        ("*x*y", "*x*y"),
+        ("*\\x\\*", None),
+        ("*\\*", None),
+        ("*x\\y*", None),
+        ("C:*x", None),
+        ("x*", None),
+    ],
+)
+def test_a_pattern_without_folders_has_a_part_for_the_name(pattern, part):
+    found = in_name(sigma(pattern))
+    assert (found and found.s) == (part and sigma(part).s)
 
 
 @given(patterns(), paths(), VOLUMES)

@@ -42,6 +42,12 @@ _FOLDERS = (
 )
 
 
+_BARE = (
+    "only the file's name of {name} is recorded, so a program that has no path (System) cannot be told from one of "
+    "that name in a folder"
+)
+
+
 class ItemTranslator:
     """Translates the detection items of one rule.
 
@@ -90,9 +96,10 @@ class ItemTranslator:
         except PlatformRefusalError as error:
             if not (claim.absent and self.derives and error.code in {"not-recorded", "path-not-recorded"}):
                 raise
-            if claim.form == "base_name" and claim.column and in_name(value):
+            part = in_name(value) if claim.form == "base_name" and claim.column else None
+            if claim.column and part is not None:
                 self._note(_FOLDERS.format(name=name))
-                return _Group([(claim.column, [value])], all_of=True)
+                return _Group([(claim.column, [part])], all_of=True)
             key = self._absence(absence_of(name, error.code, error.reason, error.hint, values=True))
             return _Group([(key, [value])], all_of=True)
         return _Group([(column, values) for column in columns], all_of=_missing(value))
@@ -165,6 +172,8 @@ class ItemTranslator:
             return [self._inside(name, claim.inside.prefix, value)]
         if isinstance(value, SigmaNull | SigmaExists) or _is_empty_or_any(value):
             return [value]
+        if claim.missing and self._says_missing(claim, value):
+            return [SigmaNull()]
         if claim.unset is not None and isinstance(value, SigmaString) and value == claim.unset:
             return [SigmaNull(), value]
         if claim.form == "own_id":
@@ -179,6 +188,15 @@ class ItemTranslator:
         if claim.form:
             return [self._path(name, claim.form, value)]
         return [value]
+
+    def _says_missing(self, claim: FieldClaim, value: SigmaType) -> bool:
+        """Whether a value is the log's text for a missing one; in a pattern of an address it can be nothing else."""
+        from polysigma import schemas
+        from polysigma.plan.types import Type
+
+        types = schemas.load(self.platform.schema_name).columns(*self.scope.tables)
+        text = _between_wildcards(value) if types.get(claim.column or "") is Type.ADDRESS else str(value)
+        return text == claim.missing
 
     def _spelled(self, name: str, values: dict[str, str | int], value: SigmaType) -> SigmaType:
         if isinstance(value, SigmaNumber) and str(value.number) in {str(spelled) for spelled in values.values()}:
@@ -205,7 +223,10 @@ class ItemTranslator:
             self._bad_value(name, value, "only text with wildcards can be translated", hint, code)
         try:
             if form == "base_name":
-                return base_name(value)
+                name_only = base_name(value)
+                if name_only is value and isinstance(value.s[0], str):
+                    self._note(_BARE.format(name=name))
+                return name_only
             translated, drive_lost = device_path(value)
         except NetworkPathError as error:
             self._bad_value(name, value, str(error), None, "unverified")

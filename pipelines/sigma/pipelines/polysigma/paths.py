@@ -78,15 +78,21 @@ def base_name(value: SigmaString) -> SigmaString:
     return _like(value, [name]) if in_folder else value
 
 
-def in_name(value: object) -> bool:
-    """Whether a pattern that holds of a path's last part holds of the path: text without folders, anywhere in it."""
-    return (
-        isinstance(value, SigmaString)
-        and len(value.s) > 2
-        and value.s[0] is value.s[-1] is SpecialChars.WILDCARD_MULTI
-        and all(part is SpecialChars.WILDCARD_MULTI or isinstance(part, str) for part in value.s)
-        and all(_SEPARATORS.isdisjoint(part) for part in value.s if isinstance(part, str))
-    )
+def in_name(value: object) -> SigmaString | None:
+    """The pattern of a path's last part where `value` holds of the path if it holds of that, and may hold otherwise.
+
+    That is a pattern of text that may stand anywhere in the path, and of no folder. None for any other.
+    """
+    if not isinstance(value, SigmaString):
+        return None
+    parts = _parts(value)
+    if len(parts) < 3 or parts[0] is not SpecialChars.WILDCARD_MULTI or not isinstance(parts[1], str):
+        return None
+    if parts[1][0] in _SEPARATORS:
+        parts = [parts[1][1:], *parts[2:]]
+    texts = [part for part in parts if isinstance(part, str)]
+    named = any(texts) and all(_SEPARATORS.isdisjoint(text) for text in texts)
+    return _like(value, [part for part in parts if part]) if named else None
 
 
 def device_path(value: SigmaString) -> tuple[SigmaString | DevicePath, bool]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sigma.conditions import ConditionAND, ConditionFieldEqualsValueExpression
 from sigma.rule import SigmaDetection
-from sigma.types import SigmaBool, SigmaString
+from sigma.types import SigmaBool, SigmaNumber, SigmaString
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,7 +41,7 @@ def _conjuncts(condition: Any) -> list[tuple[str, str]]:
         return [pair for part in condition.args for pair in _conjuncts(part)]
     if isinstance(condition, ConditionFieldEqualsValueExpression):
         value = condition.value
-        plain = isinstance(value, SigmaBool) or (isinstance(value, SigmaString) and not value.contains_special())
-        if plain:
+        text = isinstance(value, SigmaString) and not value.contains_special()
+        if text or isinstance(value, SigmaBool | SigmaNumber):
             return [(condition.field, str(value).lower())]
     return []
