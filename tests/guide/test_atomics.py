@@ -258,6 +258,9 @@ def hits(tmp_path, reference, connections, lasting=None, image="/usr/bin/bash", 
             }
             if "name" in one:
                 row |= {"EventID": 22, "QueryName": one["name"], "Channel": "Microsoft-Windows-Sysmon/Operational"}
+            told = dict(line.split(": ", 1) for line in one.get("said", "").split("\r\n") if line.startswith("X-"))
+            if told:  # the program told the server what it is: its start is what was recorded
+                row |= {"EventID": 1, "Image": told["X-Image"], "CommandLine": told["X-Command"]}
             file.write(json.dumps(row) + "\n")
         for command in commands:
             row = {"EventID": 1, "Computer": "ws-01", "UtcTime": "2026-03-02 09:50:00.000", "Image": image}
@@ -391,3 +394,14 @@ def test_calling_a_pools_port_hits_and_more_so_with_the_arguments(run, tmp_path)
     arguments = f"bash -c ... miner -o stratum+tcp://{ADDRESS}:14444 -u polysigma --donate-level=1"
     found = hits(tmp_path, folder.name, connections, commands=[arguments])
     assert {(hit["MinerScore"], hit["PlainPorts"], hit["Arguments"]) for hit in found} == {(4, 1, 1)}
+
+
+@pytest.mark.slow
+def test_starting_something_called_pwsh_again_and_again_hits(run, tmp_path):
+    folder = rules_root() / "powershell_download_loop"
+    said, connections = run(atomic("T1059.001", "bash", folder), [8080], interval="0.1")
+    assert "5 of 5 starts" in said
+    assert all("X-Image: /tmp/polysigma-T1059.001/pwsh\r\n" in one["said"] for one in connections)
+    assert not Path("/tmp/polysigma-T1059.001").exists()
+    found = hits(tmp_path, folder.name, connections, timedelta(minutes=4))
+    assert {(hit["LoopScore"], hit["Starts"], hit["MostRepeated"]) for hit in found} == {(3, 5, 5)}
