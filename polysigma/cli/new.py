@@ -15,9 +15,17 @@ import click
     default=Path(),
     help="Where detections are: the folder is made in it. The current folder by default.",
 )
+@click.option(
+    "--category",
+    "-c",
+    type=click.Choice(["network_connection", "dns_query", "process_creation"]),
+    default="network_connection",
+    show_default=True,
+    help="What kind of events it looks at.",
+)
 @click.option("--platform", "-p", "platforms", multiple=True, metavar="NAME", help="Only this platform; repeatable.")
-def command(name: str, folder: Path, platforms: tuple[str, ...]) -> None:
-    """Make the folder of a new detection on network connections: rule, scenarios, guide.
+def command(name: str, folder: Path, category: str, platforms: tuple[str, ...]) -> None:
+    """Make the folder of a new detection: rule, scenarios, guide.
 
     What only its author can say is a blank, `<<What goes here>>`. `polysigma check` names each that is left; once all
     are filled, the detection passes `check` and `prove`, and can be changed from there.
@@ -25,7 +33,7 @@ def command(name: str, folder: Path, platforms: tuple[str, ...]) -> None:
     from polysigma.blanks import blanks
     from polysigma.new import create
 
-    paths = create(name, folder, platforms)
+    paths = create(name, folder, platforms, category)
     count = sum(len(found) for found in blanks([paths[0].parent]).values())
     for path in paths:
         click.echo(path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +19,65 @@ from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.tuning.model import today
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
 """How a detection is called: two words or more, so that it is not taken by another."""
-LIKE = "botnet_node_beaconing"
-"""The packaged detection on the same events, from which is taken what each platform needs to record them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """What differs by the kind of events."""
+
+    like: str
+    """A packaged detection on the same events, from which is taken what each platform needs to record them."""
+    words: Mapping[str, str]
+
+
+CATEGORIES = {
+    "network_connection": Category(
+        "botnet_node_beaconing",
+        {
+            "EVENTS": "connections",
+            "COUNTED": "Connections are counted per host and address over 24 hours; what has fewer of them than "
+            "min_connections is dropped.",
+            "FIRST": "Processes, DestinationIp",
+            "NUMBER": "Connections",
+            "PARAMETER": "min_connections",
+        },
+    ),
+    "dns_query": Category(
+        "dns_query_burst_dga",
+        {
+            "EVENTS": "names that are looked up",
+            "COUNTED": "Different names are counted per host over 24 hours; a host with fewer of them than min_names "
+            "is dropped.",
+            "FIRST": "Processes, Examples",
+            "NUMBER": "Names",
+            "PARAMETER": "min_names",
+        },
+    ),
+    "process_creation": Category(
+        "powershell_download_loop",
+        {
+            "EVENTS": "programs that are started",
+            "COUNTED": "Starts are counted per host over 24 hours; a host with fewer of them than min_starts is "
+            "dropped.",
+            "FIRST": "Processes, Commands",
+            "NUMBER": "Starts",
+            "PARAMETER": "min_starts",
+        },
+    ),
+}
+"""The kinds of events on which a new detection can be."""
 TAKEN = ("sources", "tables", "settings", "licences", "coverage")
 
 
-def create(name: str, root: Path, platforms: Sequence[str] = ()) -> list[Path]:
-    """Makes the folder of a detection on network connections in `root`, and gives back the files in it.
+def create(name: str, root: Path, platforms: Sequence[str] = (), category: str = "network_connection") -> list[Path]:
+    """Makes the folder of a detection on events of a category in `root`, and gives back the files in it.
 
-    `platforms` are those that its guide is to speak of, all that record network connections where there are none.
+    `platforms` are those that its guide is to speak of, all that record such events where there are none.
     Raises PolysigmaError for a name that is none or is taken, for an unknown platform, and for a folder that is there.
     """
     from polysigma.convert import pairs
@@ -44,7 +90,7 @@ def create(name: str, root: Path, platforms: Sequence[str] = ()) -> list[Path]:
         raise PolysigmaError(
             Diagnostic("name", f"there is a detection {name} already", "take another name", str(folder))
         )
-    chosen = [platform for platform, _ in pairs(platforms, None)]
+    chosen = [platform for platform, _ in pairs(platforms, None) if platforms or _records(platform, category)]
     blanks = {
         "NAME": name,
         "TITLE": " ".join(word.capitalize() for word in name.split("_")),
@@ -52,12 +98,11 @@ def create(name: str, root: Path, platforms: Sequence[str] = ()) -> list[Path]:
         "BASE_ID": str(uuid.uuid4()),
         "TODAY": today().isoformat(),
         "SCHEMAS": "../",
-        "PLATFORMS": "".join(_platform(one) for one in chosen),
+        "PLATFORMS": "".join(_platform(one, category) for one in chosen),
+        "LIKE": CATEGORIES[category].like,
+        **CATEGORIES[category].words,
     }
-    made = {
-        file: _filled(_template(template), blanks)
-        for file, template in (("rule.yml", "rule"), ("scenarios.yaml", "scenarios"), ("guide.yaml", "guide"))
-    }
+    made = {file: _filled(_template(template.format(category=category)), blanks) for file, template in _FILES}
     try:
         folder.mkdir(parents=True)
         for file, text in made.items():
@@ -69,6 +114,19 @@ def create(name: str, root: Path, platforms: Sequence[str] = ()) -> list[Path]:
     return [folder / file for file in made]
 
 
+_FILES = (
+    ("rule.yml", "rule_{category}"),
+    ("scenarios.yaml", "scenarios_{category}"),
+    ("guide.yaml", "guide"),
+)
+
+
+def _records(name: str, category: str) -> bool:
+    from sigma.pipelines.polysigma import platform
+
+    return category in platform(name).categories
+
+
 def _template(name: str) -> str:
     return files("polysigma.new").joinpath(f"{name}.template").read_text(encoding="utf-8")
 
@@ -77,17 +135,16 @@ def _filled(text: str, values: dict[str, str]) -> str:
     return re.sub(r"@([A-Z_]+)@", lambda match: values[match.group(1)], text)
 
 
-def _platform(name: str) -> str:
+def _platform(name: str, category: str) -> str:
     """What a guide says of a platform: as the packaged guide on the same events does, or blanks."""
     from sigma.pipelines.polysigma import platform
 
-    guide = yaml.safe_load((rules_root() / LIKE / "guide.yaml").read_text(encoding="utf-8"))
+    like = rules_root() / CATEGORIES[category].like / "guide.yaml"
+    guide = yaml.safe_load(like.read_text(encoding="utf-8")) if like.is_file() else {"platforms": {}}
     known = guide["platforms"].get(name)
     if known is None:
-        claims = platform(name)
-        category = claims.categories.get("network_connection")
-        table = getattr(category, "table", None) or "<<table>>"
-        return _filled(_template("platform"), {"PLATFORM": name, "TITLE": claims.title, "TABLE": str(table)})
+        title, events = platform(name).title, CATEGORIES[category].words["EVENTS"]
+        return _filled(_template("platform"), {"PLATFORM": name, "TITLE": title, "EVENTS": events})
     kept: dict[str, Any] = {part: known[part] for part in TAKEN}
     text = yaml.dump({name: kept}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, indent=4)
     return "".join(f"    {line}\n" if line.strip() else "\n" for line in text.splitlines())
