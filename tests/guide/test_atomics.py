@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from polysigma.catalog import rules_root
 from polysigma.convert import compile_rule
+from polysigma.engines.cql import run_cql
 from polysigma.engines.sql import TABLE
 from polysigma.guide import AtomicFile
 from polysigma.replay import load_events, opened, replay
@@ -405,3 +406,30 @@ def test_starting_something_called_pwsh_again_and_again_hits(run, tmp_path):
     assert not Path("/tmp/polysigma-T1059.001").exists()
     found = hits(tmp_path, folder.name, connections, timedelta(minutes=4))
     assert {(hit["LoopScore"], hit["Starts"], hit["MostRepeated"]) for hit in found} == {(3, 5, 5)}
+
+
+@pytest.mark.slow
+def test_calling_one_address_for_half_a_day_hits_in_the_firewalls_log(run):
+    folder = rules_root() / "unmanaged_device_beacon"
+    said, connections = run(atomic("T1071", "bash", folder), [8080], interval="0.1")
+    assert "76 of 76 calls" in said
+    assert not Path("/tmp/polysigma-device-T1071.pid").exists()
+    first, last = connections[0]["time"], connections[-1]["time"]
+    start = datetime(2026, 3, 2, 6, 55, tzinfo=UTC).timestamp()
+    rows = [
+        {
+            "#event.kind": "event",
+            "#observer.type": "firewall",
+            "observer.name": "edge-fw-01",
+            "source.ip": "10.1.0.11",
+            "destination.ip": one["address"],
+            "destination.port": str(one["port"]),
+            "event.action": "accept",
+            "@timestamp": round(1000 * (start + (one["time"] - first) / (last - first) * 75 * 600)),
+        }
+        for one in connections
+    ]
+    text = compile_rule(folder.name, "falcon", "logscale").query
+    (hit,) = run_cql(text, rows, now=datetime(2026, 3, 2, 20, tzinfo=UTC).timestamp()).rows
+    assert (hit["FirewallDestination"], int(hit["destination.port"])) == (ADDRESS, 8080)
+    assert (int(hit["Sources"]), int(hit["ActiveHours"])) in {(1, 13), (1, 14)}

@@ -25,7 +25,10 @@ NEEDED = {"Connections": 3, "Queries": 22, "Starts": 1}
 
 
 def query(path, name):
-    return read_guide(path)[1].platforms[name].coverage.query
+    platforms = read_guide(path)[1].platforms
+    if name not in platforms:
+        pytest.skip(f"{name} does not record what the detection looks at")
+    return platforms[name].coverage.query
 
 
 def counted(rows, by):
@@ -70,7 +73,21 @@ def in_duckdb(text, table, rows):
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
+def session(device, number):
+    ends = {"source.ip": f"10.1.0.{number}", "destination.ip": "203.0.113.10", "destination.port": "443"}
+    tags = {"#event.kind": "event", "#observer.type": "firewall", "#Vendor": "fortinet"}
+    return {**tags, **ends, "observer.name": device, "@timestamp": int(NOW * 1000) - 5_000}
+
+
 def test_falcon(path):
+    if "firewall" in read_guide(path)[1].platforms["falcon"].tables:
+        rows = [session("fw-a", 1), session("fw-a", 2), session("fw-b", 1)]
+        found = run_cql(query(path, "falcon"), rows, now=NOW).rows
+        assert [(row["observer.name"], row["Connections"], row["Sources"]) for row in found] == [
+            ("fw-b", 1, 1),
+            ("fw-a", 2, 2),
+        ]
+        return
     rows = [
         {
             ("#" if name == "event_simpleName" else "") + name: value
