@@ -45,7 +45,7 @@ class Study:
     title: str
     events: int
     days: float
-    """From the first event that the rule looks at to the last; a day where it is less."""
+    """On which there are events that the rule looks at; a day at least."""
     alerts: int
     curves: list[Curve] = field(default_factory=list)
     talkers: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
@@ -117,7 +117,7 @@ def study(
             load_events(base.query, inputs, progress=lambda part: tell("reading events", part)) as events,
             Sweep(base.plan, base.query, events.connection) as sweep,
         ):
-            days = max(1.0, sweep.span / 86400)
+            days = sweep.days
             done = replay(base.plan, base.query, events, progress=lambda part: tell("looking at windows", part))
             hits = list(done.hits)
             named = labels.named(hits)

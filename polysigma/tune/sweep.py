@@ -73,13 +73,14 @@ class Sweep:
         self._matched = self._evaluated(text)
         at = f"epoch({quoted(TIME_COLUMN)})"
         found = self._execute(
-            f"SELECT count(*), min({at}), max({at}) FROM {self._matched.name} WHERE isfinite({quoted(TIME_COLUMN)})"  # noqa: S608
+            f"SELECT count(*), min({at}), max({at}), count(DISTINCT floor({at} / 86400)) FROM {self._matched.name} "  # noqa: S608
+            f"WHERE isfinite({quoted(TIME_COLUMN)})"
         )
-        self.matched, first, last = found.fetchall()[0]
+        self.matched, first, last, dates = found.fetchall()[0]
         self.last = None if last is None else (int(last // self.every) + 1) * self.every
         """The end of the last window."""
-        self.span: float = 0.0 if last is None else last - first
-        """Seconds from the first event that the rule matches to the last."""
+        self.days: float = 1.0 if last is None else max(1.0, min((last - first) / 86400, dates))
+        """For how many days there are events that the rule matches: data may be captures that are years apart."""
         self._base = _windowless(plan)
 
     def _evaluated(self, text: str) -> _Table:

@@ -101,6 +101,7 @@ def test_the_wheel_holds_the_rules_the_licences_and_nothing_in_other_peoples_pla
         "polysigma/rules/botnet_node_beaconing/rule.yml",
         "polysigma/rules/botnet_node_beaconing/scenarios.yaml",
         "polysigma/telemetry/demo.yaml",
+        "polysigma/new/guide.template",
     } <= set(names)
     assert {name.rsplit("/", 1)[-1] for name in names if ".dist-info/licenses/" in name} == {"LICENSE"}
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"polysigma", "sigma"}
@@ -128,13 +129,14 @@ def test_polysigma_converts_a_packaged_rule_by_its_name(plain, tmp_path):
     assert result.stdout.startswith("-- Botnet Node Beaconing to a Public Address\n")
 
 
-def test_without_duckdb_replay_and_demo_say_what_to_install(plain, tmp_path):
+def test_without_duckdb_replay_tune_and_demo_say_what_to_install(plain, tmp_path):
     plain.run("python", "-c", "import duckdb", code=1)
     data = tmp_path / "events.jsonl"
     data.write_text("{}\n")
     replayed = plain.run("polysigma", "replay", "botnet_node_beaconing", data, code=2)
+    tuned = plain.run("polysigma", "tune", "botnet_node_beaconing", data, code=2)
     demonstrated = plain.run("polysigma", "demo", cwd=tmp_path, code=2)
-    for result in (replayed, demonstrated):
+    for result in (replayed, tuned, demonstrated):
         assert "pip install 'polysigma[run]'" in result.stderr
         assert "Traceback" not in result.stderr
 

@@ -147,6 +147,13 @@ def test_a_label_file_that_is_none_is_refused_with_its_place(polysigma, detectio
     assert f"{path}:1:" in shown.err
 
 
+def test_captures_that_are_years_apart_are_the_days_that_they_last(polysigma, detection, events):
+    later = events.with_name("later.jsonl")
+    later.write_text(events.read_text(encoding="utf-8").replace("2026-03-02", "2028-03-02"), encoding="utf-8")
+    found = json.loads(polysigma("tune", detection, events, later, "--proposals", "0", "--format", "json").out)
+    assert (found["days"], found["alerts"], found["alerts_a_day"]) == (2.0, 6, 3.0)
+
+
 def test_without_hits_nothing_is_proposed(polysigma, detection, events):
     path = Path(detection) / "rule.yml"
     path.write_text(path.read_text(encoding="utf-8").replace("value: 5", "value: 500"), encoding="utf-8")
