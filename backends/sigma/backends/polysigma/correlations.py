@@ -243,12 +243,12 @@ def _orders(name: str, terms: list[_Term], rules: tuple[str, ...]) -> tuple[Orde
 
 def _subsequences(name: str, condition: SigmaCorrelationCondition, rules: tuple[str, ...]) -> tuple[Order, ...]:
     """All rules in their order, or, where the condition asks for fewer, every choice of so many."""
-    operator, least = condition.op, condition.count
+    operator, least = condition.op, condition.count  # a fraction, too, from pySigma 2 on
     if operator is SigmaCorrelationConditionOperator.GT:
         operator, least = SigmaCorrelationConditionOperator.GTE, least + 1
     if operator is SigmaCorrelationConditionOperator.EQ and least == len(rules):
         operator = SigmaCorrelationConditionOperator.GTE
-    if operator is not SigmaCorrelationConditionOperator.GTE or not 1 <= least <= len(rules):
+    if operator is not SigmaCorrelationConditionOperator.GTE or least not in range(1, len(rules) + 1):
         raise unsupported(
             f"correlation {name}: temporal_ordered asks for some or all of its {len(rules)} rules in their order "
             f"(gte: 1 to {len(rules)}), not for {condition.op.name.lower()}: {condition.count}"
