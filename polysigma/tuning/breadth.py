@@ -52,11 +52,22 @@ def _items(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+_ANYWHERE = frozenset(
+    {
+        *("exe", "dll", "com", "bin", "c:", "c:\\windows", "c:\\windows\\system32", "c:\\users", "c:\\program files"),
+        *("c:\\program files (x86)", "c:\\programdata", "windows", "system32", "users", "program files", "usr", "bin"),
+        *("usr/bin", "usr/sbin", "usr/lib", "opt", "home", "tmp", "var"),
+    }
+)
+"""Parts of paths that half of all programs have."""
+
+
 def _says(key: str, value: Any) -> bool:
-    """Whether a field's test names anything: `*` does not, nor does its mere presence, nor its absence."""
+    """Whether a field's test names anything: `*` and `.exe` do not, nor does mere presence, nor absence."""
     if key.partition("|")[2] in {"exists", "neq"}:
         return False
-    return all(item is not None and bool(str(item).strip("*?\\/. ")) for item in _items(value))
+    texts = ["" if item is None else str(item).casefold().strip("*?+^$\\/. ") for item in _items(value)]
+    return all(sum(letter.isalnum() for letter in text) > 1 and text not in _ANYWHERE for text in texts)
 
 
 def _wide(key: str, value: Any) -> str | None:
