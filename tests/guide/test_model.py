@@ -44,7 +44,7 @@ def test_a_package_is_read_for_its_page(copy):
     package = read_package(copy.folder)
     assert package.guide.detection == "botnet_node_beaconing"
     assert package.rule is not None
-    assert [one.model.attack_technique for one in package.atomics] == ["T1071.001", "T1498.001", "T1568.002", "T1571"]
+    assert [one.model.attack_technique for one in package.atomics] == ["T1071.001", "T1571"]
 
 
 def test_all_faults_are_reported_at_once(copy):
