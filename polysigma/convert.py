@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from polysigma.catalog import RuleFile, read_rules
 from polysigma.diagnostics import Diagnostic, PolysigmaError, Severity
-from polysigma.tuning import apply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -314,6 +313,8 @@ def compile_rule(
     if overrides:
         options["set"] = {"": dict(overrides)}
     if tuning is not None:
+        from polysigma.tuning import apply
+
         tuned = apply(files, tuning)
         files, options = tuned.files, tuned.options(options)
         if said is not None:
@@ -339,7 +340,7 @@ def compile_rule(
 
 def finding_of(error: SigmaError, document: Document | None, platform: str | None = None) -> Diagnostic:
     """A pySigma error as a finding, at the part of the document that it is about."""
-    from sigma.backends.polysigma.canonical import PlanRefusedError
+    from sigma.backends.polysigma.errors import PlanRefusedError
 
     where = f" ({platform})" if platform else ""
     if isinstance(error, PlanRefusedError) and document is not None:

@@ -33,7 +33,7 @@ from polysigma.plan.steps import (
 from polysigma.plan.types import Type
 
 from .correlations import WINDOW, portable, with_times
-from .errors import unsupported
+from .errors import PlanRefusedError, unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -356,14 +356,6 @@ def _windows(window: int, *, tumbling: bool) -> str:
         f"counts in the {span} before each run, where Sigma's window slides with every event; "
         "events that straddle two runs' windows can be missed"
     )
-
-
-class PlanRefusedError(SigmaBackendError):
-    """A rule's own steps are wrong. Holds the faults, whose paths start at the rule's `polysigma` map."""
-
-    def __init__(self, message: str, error: PlanError) -> None:
-        super().__init__(message)
-        self.plan_error = error
 
 
 _BUILT: dict[str, Built] = {}

@@ -13,7 +13,6 @@ from polysigma.plan.steps import RULE_COLUMN, TIME_COLUMN, Bucket, Chain, Ordere
 from polysigma.plan.types import Type
 from polysigma.platform import FidelityLevel, Loss
 
-from .canonical import Correlations, refused
 from .errors import unsupported
 from .printer import Job
 from .sequences import without_sequences
@@ -64,6 +63,9 @@ class Compiler:
 
     def correlation(self, rule: SigmaCorrelationRule, method: str) -> Compiled:
         """A correlation, by the steps of its map (`staged`) or as the standard says (`portable`)."""
+        # With them come the models of the map, which plain rules need not wait for.
+        from .canonical import Correlations, refused
+
         correlated = Correlations(self.backend, method, counting=False).read(rule)
         counts = counts_rows(correlated.steps)
         if counts and any(base.scope.counting for base in correlated.bases):
