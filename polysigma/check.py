@@ -165,6 +165,11 @@ def _threshold(correlation: Mapping[str, Any]) -> Threshold | None:
     from polysigma.plan.superset import Threshold
 
     condition, group_by = correlation.get("condition"), correlation.get("group-by") or ()
+    named = correlation.get("rules")
+    rules = tuple(str(name) for name in named) if isinstance(named, list) else ()
+    kind = correlation.get("type")
+    if condition is None and kind in {"temporal", "temporal_ordered"}:
+        condition = {"gte": len(rules)}
     if not isinstance(condition, dict) or not isinstance(group_by, list | tuple):
         return None
     if isinstance(condition.get("gte"), int):
@@ -174,7 +179,9 @@ def _threshold(correlation: Mapping[str, Any]) -> Threshold | None:
     else:
         return None
     keys = tuple(str(key) for key in group_by)
-    match correlation.get("type"):
+    match kind:
+        case "temporal" | "temporal_ordered":
+            return Threshold("rules", keys, least, rules=rules, ordered=kind == "temporal_ordered")
         case "event_count":
             return Threshold("events", keys, least)
         case "value_count":

@@ -10,24 +10,43 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from polysigma.plan.expressions import Column, Comparison, Constant, conjuncts
-from polysigma.plan.steps import Annotate, Bucket, Chain, Derive, Group, Ordered, Score, Select, Sort, Step, Take, Where
+from polysigma.plan.steps import (
+    RULE_COLUMN,
+    Annotate,
+    Bucket,
+    Chain,
+    Derive,
+    Group,
+    Ordered,
+    Score,
+    Select,
+    Sort,
+    Step,
+    Take,
+    Where,
+)
 
 if TYPE_CHECKING:
     from polysigma.plan.steps import Measure
 
-Counted = Literal["events", "values"]
+Counted = Literal["events", "values", "rules"]
 _CARRIES_BOUND = frozenset({"sum", "max", "min"})
 _NEVER_MORE_THAN_ROWS = frozenset({"count", "count_if", "distinct", "distinct_if"})
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """The portable correlation: at least `least` events, or different values of `fields`, for each `keys`."""
+    """The portable correlation: at least `least` events, different values of `fields`, or of `rules`, for each `keys`.
+
+    `ordered` rules must come in their order.
+    """
 
     counted: Counted
     keys: tuple[str, ...]
     least: int
     fields: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    ordered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +64,8 @@ def implies(steps: tuple[Step, ...], portable: Threshold) -> Verdict:
     over keys at least as fine, or a sum, maximum or minimum of such counts (filters only take rows away). A filter
     `bound >= n` then implies the threshold for every `least <= n`.
     """
+    if portable.counted == "rules":
+        return _implies_rules(steps, portable)
     keys: tuple[str, ...] | None = None
     bounds: set[str] = set()
     values: set[str] = set()
@@ -82,6 +103,53 @@ def implies(steps: tuple[Step, ...], portable: Threshold) -> Verdict:
         message = f"a hit can have {best[0]} {what} ({best[1]} >= {best[0]}), the correlation asks for {portable.least}"
         return Verdict(holds=False, reason=message)
     return Verdict(holds=True, reason=f"{best[1]} >= {best[0]} implies at least {portable.least} {what}")
+
+
+def _implies_rules(steps: tuple[Step, ...], portable: Threshold) -> Verdict:
+    """Whether the steps imply that so many of the rules matched, as a sequence does, or a filter on their number."""
+    keys: tuple[str, ...] = ()
+    best = 0
+    counts: set[str] = set()
+    for step in steps:
+        match step:
+            case Ordered(by=by, orders=orders):
+                keys = by
+                covered = [_covered(order.rules, portable) for order in orders]
+                best = max(best, min(covered))
+            case Group(by=by, measures=measures):
+                first, keys = not keys, by
+                counts = {measure.name for measure in measures if first and _counts_rules(measure)}
+            case Where(condition=condition) if not portable.ordered:
+                found = [least for part in conjuncts(condition) if (least := _least(part, counts))]
+                best = max([best, *(number for number, _ in found)])
+            case _:
+                pass
+    if not set(portable.keys) <= set(keys):
+        missing = ", ".join(sorted(set(portable.keys) - set(keys)))
+        return Verdict(holds=False, reason=f"the hits are not told apart by {missing}, by which the correlation groups")
+    order = " in their order" if portable.ordered else ""
+    if best >= portable.least:
+        return Verdict(holds=True, reason=f"the steps ask for {best} of the rules{order}")
+    asked = f"{portable.least} of its {len(portable.rules)} rules{order}"
+    return Verdict(holds=False, reason=f"the correlation asks for {asked}, the steps for {best or 'none'}")
+
+
+def _covered(order: tuple[str, ...], portable: Threshold) -> int:
+    """How many of the portable correlation's rules an order asks for: in their order, where that counts."""
+    if not portable.ordered:
+        return len(set(order) & set(portable.rules))
+    # The longest common subsequence, row by row.
+    row = [0] * (len(portable.rules) + 1)
+    for rule in order:
+        before = row
+        row = [0]
+        for place, other in enumerate(portable.rules, 1):
+            row.append(before[place - 1] + 1 if rule == other else max(before[place], row[-1]))
+    return row[-1]
+
+
+def _counts_rules(measure: Measure) -> bool:
+    return measure.function in {"distinct", "distinct_if"} and measure.value == Column(RULE_COLUMN)
 
 
 def _is_bound(measure: Measure, bounds: set[str], *, first: bool) -> bool:

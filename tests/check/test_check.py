@@ -140,3 +140,33 @@ def test_a_file_that_is_no_rule_is_named(tmp_path, content, expected):
     path.write_bytes(content)
     found, _ = check([str(path)])
     assert expected in [f"{Path(one.file or '').name}:{one.at}: {one.code}" for one in found]
+
+
+SEQUENCE = """---
+title: In order
+id: 33333333-3333-4333-8333-333333333333
+name: in_order
+correlation:
+    type: temporal_ordered
+    rules: [outbound, second]
+    group-by: [Computer]
+    timespan: 1h
+polysigma:
+    version: 1
+    steps:
+        - sequence:
+              by: [Computer]
+              rules: [outbound, second]
+"""
+SECOND = BASE.replace("outbound", "second").replace("11111111-1111", "44444444-1111")
+
+
+def test_a_sequence_is_held_against_the_order_that_the_correlation_promises(findings):
+    """Behind a name that is no rule's stands the place of it in the sequence."""
+    assert findings(BASE + "---\n" + SECOND + SEQUENCE) == []
+    turned = SEQUENCE.replace("rules: [outbound, second]\n", "rules: [second, outbound]\n").replace(
+        "    rules: [second, outbound]\n    group-by", "    rules: [outbound, second]\n    group-by"
+    )
+    assert [one.rsplit(" ", 1)[1] for one in findings(BASE + "---\n" + SECOND + turned)] == ["not-a-superset"]
+    unknown = SEQUENCE.replace("              rules: [outbound, second]", "              rules: [outbound, third]")
+    assert [one.rsplit(" ", 1)[1] for one in findings(BASE + "---\n" + SECOND + unknown)] == ["unknown-rule"]

@@ -86,3 +86,36 @@ def test_finer_hits_imply_the_coarser_count():
 def test_different_values_are_counted_as_such(steps, holds):
     built = build(read_metadata({"version": 1, "steps": list(steps)}), FIELDS, 86400)
     assert implies(built.steps, Threshold("values", ("Computer",), 5, ("QueryName",))).holds is holds
+
+
+SEVERAL = {**FIELDS, "Rule": Type.TEXT}
+
+
+def verdict_on_rules(*steps: dict, least: int = 3, ordered: bool = True) -> Verdict:
+    built = build(read_metadata({"version": 1, "steps": list(steps)}), SEVERAL, 86400)
+    return implies(built.steps, Threshold("rules", ("Computer",), least, rules=("a", "b", "c"), ordered=ordered))
+
+
+def sequence(*rules: str, by: tuple[str, ...] = ("Computer",)) -> dict:
+    return {"sequence": {"by": list(by), "rules": list(rules)}}
+
+
+def test_a_sequence_of_the_rules_implies_their_order_and_that_they_are_there():
+    assert verdict_on_rules(sequence("a", "b", "c")).holds
+    assert verdict_on_rules(sequence("a", "c", "b", "c")).holds
+    assert verdict_on_rules(sequence("a", "b", "c"), ordered=False).holds
+
+
+def test_a_sequence_of_fewer_rules_or_in_another_order_implies_less():
+    found = verdict_on_rules(sequence("c", "b", "a"))
+    assert not found.holds
+    assert "3 of its 3 rules in their order, the steps for 1" in found.reason
+    assert verdict_on_rules(sequence("a", "c"), least=2).holds
+    assert not verdict_on_rules(sequence("a", "c")).holds
+    assert not verdict_on_rules(sequence("a", "b", "c", by=("DestinationIp",))).holds
+
+
+def test_a_filter_on_the_number_of_rules_implies_it_but_no_order():
+    steps = ({"group": {"by": ["Computer"], "measures": {"Rules": "distinct(Rule)"}}}, {"where": "Rules >= 3"})
+    assert verdict_on_rules(*steps, ordered=False).holds
+    assert not verdict_on_rules(*steps).holds
