@@ -16,7 +16,7 @@ from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.engines.embedded import duckdb, quoted
 from polysigma.engines.sql import read_query
 from polysigma.plan.scope import columns_after
-from polysigma.plan.steps import TIME_COLUMN, Annotate, Bucket, Group, Select, Sort, Take
+from polysigma.plan.steps import TIME_COLUMN, Annotate, Bucket, Chain, Group, Select, Sort, Take
 from polysigma.plan.types import Type
 from polysigma.plan.typing import Scope, infer
 from polysigma.replay import hit_of, key_of, schedule_of
@@ -54,7 +54,7 @@ class Sweep:
     def __init__(self, plan: Plan, text: str, connection: DuckDBPyConnection) -> None:
         """`text` is the plan's SQL.
 
-        Raises PolysigmaError for a plan that has no windows, or that takes some rows only.
+        Raises PolysigmaError for a plan that has no windows, that takes some rows only, or that chains several others.
         """
         if plan.window is None:
             message = (
@@ -63,6 +63,9 @@ class Sweep:
             raise PolysigmaError(Diagnostic("no-window", message))
         if any(isinstance(step, Take) for step in plan.steps):
             raise PolysigmaError(Diagnostic("no-sweep", f"{plan.name} takes some rows only (`take`): it is a hunt"))
+        if any(isinstance(step, Chain) for step in plan.steps):
+            message = f"{plan.name} puts the hits of several correlations together: its values are not tried here"
+            raise PolysigmaError(Diagnostic("no-sweep", message, "polysigma replay --set NAME=VALUE tries one"))
         self.plan = plan
         self.every = schedule_of(plan)
         self.window = plan.window

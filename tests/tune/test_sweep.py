@@ -165,3 +165,28 @@ def test_a_rule_on_single_events_has_nothing_to_sweep(events, detection):
             single = replace(made.plan, window=None)
             with pytest.raises(PolysigmaError, match="no window"):
                 Sweep(single, made.query, loaded.connection)
+
+
+INNER = """\
+title: {name}
+id: {number}3333333-1111-4111-8111-111111111111
+name: {name}
+correlation:
+    type: event_count
+    rules: [{base}]
+    group-by: [Computer]
+    timespan: 1h
+    condition: {{gte: 2}}
+---
+"""
+
+
+def test_a_chain_of_several_correlations_is_refused_with_what_to_do(polysigma, events, tmp_path):
+    path = tmp_path / "rule.yml"
+    chat, web = UNION.format(name="chat", number=1, port=6667), UNION.format(name="web", number=2, port=443)
+    inner = INNER.format(name="chats", number=4, base="chat") + INNER.format(name="webs", number=5, base="web")
+    outer = TOGETHER.format(type="temporal").replace("[chat, web]", "[chats, webs]")
+    path.write_text(chat + web + inner + outer, encoding="utf-8")
+    shown = polysigma("tune", path, events)
+    assert shown.code == 2
+    assert "no-sweep both puts the hits of several correlations together" in shown.err
