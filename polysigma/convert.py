@@ -313,6 +313,8 @@ def compile_rule(
     if overrides:
         options["set"] = {"": dict(overrides)}
     if tuning is not None:
+        from polysigma.tuning import apply
+
         tuned = apply(files, tuning)
         files, options = tuned.files, tuned.options(options)
         if said is not None:
