@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import random
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, pairwise, product
@@ -57,6 +59,7 @@ class Event:
     program: str
     words: str
     parent: str = ""
+    number: int | None = None
 
     def matches(self, rule: str) -> bool:
         """What the rules above say."""
@@ -75,6 +78,7 @@ EVENTS = st.lists(
         st.sampled_from(["a", "z", "z"]),
         st.sampled_from(["", "b", "c", "b", "c", "bc", "cb"]),
         st.sampled_from(["", "x", "x b", "x c"]),
+        st.sampled_from([None, 0, 1, 2, 7]),
     ),
     max_size=12,
 )
@@ -90,6 +94,7 @@ def falcon(event):
         "ImageFileName": f"\\Device\\HarddiskVolume2\\{event.program}.exe",
         "CommandLine": event.command,
         "ParentBaseFileName": event.parent,
+        "RawProcessId": event.number,
         "ContextTimeStamp": str(moment),
         "@timestamp": moment * 1000,
     }
@@ -104,6 +109,7 @@ def sysmon(event):
         "Image": f"C:\\{event.program}.exe",
         "CommandLine": event.command,
         "ParentImage": event.parent,
+        "ProcessId": None if event.number is None else str(event.number),
         "UtcTime": f"2026-03-02 10:00:{event.second:02d}.000",
     }
 
@@ -127,6 +133,7 @@ def defender(event):
         "FolderPath": f"C:\\{event.program}.exe",
         "ProcessCommandLine": event.command,
         "InitiatingProcessFolderPath": event.parent,
+        "ProcessId": event.number,
     }
 
 
@@ -237,7 +244,7 @@ correlation:
 
 
 PROPERTY = settings(
-    max_examples=int(os.environ.get("POLYSIGMA_EXAMPLES", "10")),
+    max_examples=int(os.environ.get("POLYSIGMA_EXAMPLES", "7")),
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
@@ -277,6 +284,33 @@ def test_value_count_counts_different_values_over_all_rules(database, events):
     expected = {host: count for host, count in values.items() if count >= (2,)}
     text = correlation("value_count", rules, "{field: CommandLine, gte: 2}")
     agree(text, events, expected, database, ("ValueCount",))
+
+
+def numbers_of(own, rules):
+    """The numbers of a host's events, each as often as the event matches a rule."""
+    return [event.number for rule in rules for event in own if event.matches(rule) and event.number is not None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "summary"),
+    [("value_sum", "ValueSum", sum), ("value_avg", "ValueAverage", lambda found: round(sum(found) / len(found), 6))],
+)
+@PROPERTY
+@given(events=EVENTS)
+def test_numbers_are_summed_and_averaged_over_all_rules(database, kind, column, summary, events):
+    rules = ("rule_b", "rule_c")
+    values = {host: (summary(found),) for host, own in by_host(events).items() if (found := numbers_of(own, rules))}
+    expected = {host: value for host, value in values.items() if value >= (2,)}
+    agree(correlation(kind, rules, "{field: ProcessId, gte: 2}"), events, expected, database, (column,))
+
+
+@pytest.mark.parametrize("kind", ["value_median", "value_percentile"])
+def test_the_middle_of_an_odd_number_of_values_is_the_same_by_estimate(database, kind):
+    events = [Event("h1", second, "z", "b", "", number) for second, number in enumerate((7, 1, 2, 9, 3))]
+    events += [Event("h2", 1, "z", "b", "", 1), Event("h3", 1, "z", "b", "", None)]
+    column = "ValueMedian" if kind == "value_median" else "ValuePercentile"
+    condition = "{field: ProcessId, gte: 2, percentile: 50}"
+    agree(correlation(kind, ("rule_b",), condition), events, {"h1": (3,)}, database, (column,))
 
 
 ABC = ("rule_a", "rule_b", "rule_c")
@@ -706,3 +740,12 @@ def test_a_sequence_over_one_rule_is_refused():
 def test_what_a_condition_cannot_mean_is_refused(text, message):
     with pytest.raises(SigmaError, match=message):
         compiled(text, "sql")
+
+
+@pytest.mark.slow
+def test_many_more_events_agree_as_well():
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", __file__]
+    done = subprocess.run(
+        command, env=os.environ | {"POLYSIGMA_EXAMPLES": "60"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-5000:]
