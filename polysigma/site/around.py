@@ -9,6 +9,7 @@ from polysigma.site.markup import text
 if TYPE_CHECKING:
     from polysigma.site.markup import Page
 
+_NO_DESCRIPTION = '<meta name=description content="">\n'
 _KEYS = ("title", "description", "heading", "body")
 
 
@@ -28,7 +29,9 @@ class Around:
             "heading": text(page.title),
             "body": page.body,
         }
-        return "".join(values[piece] if number % 2 else piece for number, piece in enumerate(self._at(path.count("/"))))
+        pieces = self._at(path.count("/"))
+        whole = "".join(values[piece] if number % 2 else piece for number, piece in enumerate(pieces))
+        return whole if page.description else whole.replace(_NO_DESCRIPTION, "", 1)
 
     def _at(self, depth: int) -> list[str]:
         """The template in pieces: every second one is the name of what stands there."""

@@ -45,7 +45,8 @@ def _overview(detection: Detection, known: Mapping[str, str], files: Mapping[str
     parts = [
         part(sections.triage(view)),
         part(
-            queries.platforms(view, queries=True, everything=True),
+            # Thousands of detections have no guide: what is said twice of them is said in short.
+            queries.platforms(view, queries=True, everything=True, plain=detection.guide is None),
             queries.platforms(view, queries=False, everything=True),
             queries.platforms(view, queries=False, everything=False),
             rank=9,

@@ -117,11 +117,11 @@ def coverage(detection: Detection, on: OnPlatform, mark: str = "") -> str:
     )
 
 
-def platforms(view: View, *, queries: bool, everything: bool) -> str:
+def platforms(view: View, *, queries: bool, everything: bool, plain: bool = False) -> str:
     """Every platform in a tab: the query, what it loses, the line that prints it, what it reads, its coverage.
 
     Without `queries` the text of a query stands on the platform's own page alone, and is brought here when its tab is
-    opened; without `everything` so does the coverage query, and the fields of a hit.
+    opened; without `everything` so does the coverage query, and the fields of a hit. `plain` queries have no colours.
     """
     return section(
         "Queries, by platform",
@@ -129,14 +129,18 @@ def platforms(view: View, *, queries: bool, everything: bool) -> str:
         tabs(
             "on",
             (
-                (slug(on.platform), text(on.label), _tab(view.detection, on, queries=queries, everything=everything))
+                (
+                    slug(on.platform),
+                    text(on.label),
+                    _tab(view.detection, on, queries=queries, everything=everything, plain=plain),
+                )
                 for on in view.detection.on
             ),
         ),
     )
 
 
-def _tab(detection: Detection, on: OnPlatform, *, queries: bool, everything: bool) -> str:
+def _tab(detection: Detection, on: OnPlatform, *, queries: bool, everything: bool, plain: bool) -> str:
     if on.compiled is None:
         return sections.fidelity(on)
     page = f"{slug(on.platform)}/"
@@ -144,7 +148,7 @@ def _tab(detection: Detection, on: OnPlatform, *, queries: bool, everything: boo
     return joined(
         paragraph(link(f"The runbook for {text(on.title)}", page) + f" · {LANGUAGE_NAMES[on.target]}"),
         sections.fidelity(on),
-        block(on.compiled.query, on.language) if queries else _elsewhere(page, "the-query", "The query"),
+        block(on.compiled.query, on.language, plain=plain) if queries else _elsewhere(page, "the-query", "The query"),
         line(on),
         sections.tables_read(detection, on),
         details("What a hit holds", sections.hit_fields(on)) if everything else "",
