@@ -35,12 +35,18 @@ def claimed(request: pytest.FixtureRequest) -> tuple[Platform, CategoryClaim]:
 def types_of(claims: Platform, category: CategoryClaim) -> dict[str, Type]:
     """The recorded columns of a category, each of its derived columns typed by inference."""
     types = dict(schemas.load(claims.schema_name).columns(*category.tables))
-    derived = {
-        name: infer(parse_expression(claims.derived[name].expression), Scope(types, {})).type
-        for name in category.derived_names
-        | (claims.derived.keys() & {key for host in hosts_of(claims, category) for key in host.key})
-    }
-    return {**types, **{name: kind for name, kind in derived.items() if kind}}
+    wanted = category.derived_names | {key for host in hosts_of(claims, category) for key in host.key}
+    queue = sorted(wanted & claims.derived.keys())
+    while queue:
+        name = queue.pop()
+        expression = parse_expression(claims.derived[name].expression)
+        missing = [column for column in columns(expression) if column in claims.derived and column not in types]
+        if missing:
+            queue += [name, *missing]  # a derived column may be made of others
+        elif name not in types:
+            kind = infer(expression, Scope(types, {})).type
+            types |= {name: kind} if kind else {}
+    return types
 
 
 def hosts_of(claims: Platform, category: CategoryClaim) -> list[HostClaim]:

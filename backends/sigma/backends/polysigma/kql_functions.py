@@ -90,6 +90,7 @@ def call(node: Call, expressions: Expressions) -> str:
             raise unsupported(f"the function {other} can only define a column, not stand inside an expression")
 
 
+_LISTED = ",\n            "
 _HIVES = {
     "HKEY_LOCAL_MACHINE": "HKLM",
     "HKEY_USERS": "HKU",
@@ -104,8 +105,9 @@ def _registry_path(key: str, item: str) -> str:
         f"{key} startswith {quoted(hive + chr(92))}, strcat({quoted(short)}, substring({key}, {len(hive)}))"
         for hive, short in _HIVES.items()
     ]
-    path = f"case({', '.join([*cases, key])})"
-    return f"strcat({path}, iff(isempty({key}) or isempty({item}), {item}, strcat({_BACKSLASH}, {item})))"
+    path = f"case(\n            {_LISTED.join([*cases, key])})"
+    rest = f"iff(isempty({key}) or isempty({item}), {item}, strcat({_BACKSLASH}, {item}))"
+    return f"strcat(\n        {path},\n        {rest})"
 
 
 def registry_details(kind: str, data: str, number: str) -> str:
@@ -118,7 +120,7 @@ def registry_details(kind: str, data: str, number: str) -> str:
     parts = [f'{kind} in~ ("{name}", "Reg_{name}") and isnotnull({number}), {text}' for name, text in cases.items()]
     parts.append(f'{kind} in~ ("Binary", "Reg_Binary"), "Binary Data"')
     parts.append(f'isempty({data}) and isnotempty({kind}), "(Empty)"')
-    return f"case({', '.join([*parts, data])})"
+    return f"case(\n            {_LISTED.join([*parts, data])})"
 
 
 def _json(node: Call, expressions: Expressions) -> str:
