@@ -8,7 +8,7 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from polysigma.convert import Conversion
+
+
+class _Done(NamedTuple):
+    """What is told of a conversion. Its plan is not kept: those of thousands of rules are millions of objects."""
+
+    rule: str
+    path: Path
+    platform: str
+    target: str
+    queries: tuple[str, ...]
+    finding: Diagnostic | None
+
+    @classmethod
+    def of(cls, result: Conversion) -> _Done:
+        queries = tuple(compiled.query for compiled in result.compiled)
+        return cls(result.rule, result.path, result.platform, result.target, queries, result.finding)
 
 
 @click.command()
@@ -68,7 +84,7 @@ def command(
             tuned = apply(files, read_tuning(tuning))
             files, given = tuned.files, tuned.options(given)
             findings += tuned.findings
-        done: list[Conversion] = []
+        done: list[_Done] = []
         with _progress(len(wanted)) as advance:
             results = convert(files, wanted, options=given, method=method, progress=advance)
             del files  # they go as they are converted
@@ -76,17 +92,19 @@ def command(
                 if isinstance(result, Diagnostic):
                     findings.append(result)
                     continue
-                done.append(result)
+                done.append(_Done.of(result))
                 if len(done) % _COLLECTED == 0:
                     gc.collect()
-    converted = [result for result in done if result.compiled]
+                    if len(done) == _COLLECTED:
+                        gc.freeze()  # what was imported on the way is none, either
+    converted = [result for result in done if result.queries]
     said = {result.rule for result in converted}
-    for result in done:
-        if result.finding:
+    for told in done:
+        if told.finding:
             # What some platform can say, and one that nobody asked for by name cannot, is worth a word and no more.
-            findings.append(_warning(result.finding) if result.rule in said and not platforms else result.finding)
+            findings.append(_warning(told.finding) if told.rule in said and not platforms else told.finding)
     if output is None:
-        click.echo("\n".join(compiled.query for result in converted for compiled in result.compiled), nl=False)
+        click.echo("\n".join(query for result in converted for query in result.queries), nl=False)
     else:
         for path, text in _texts(converted, output):
             _write(path, text)
@@ -132,20 +150,20 @@ def _options(texts: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-def _texts(done: list[Conversion], folder: Path) -> list[tuple[Path, str]]:
+def _texts(done: list[_Done], folder: Path) -> list[tuple[Path, str]]:
     """The file and text of every query; two rules of one name would overwrite each other, so they may not."""
     from polysigma.convert import SUFFIXES
 
     found: dict[Path, str] = {}
     for result in done:
-        for number, compiled in enumerate(result.compiled, 1):
-            suffix = f"_{number}" if len(result.compiled) > 1 else ""
+        for number, query in enumerate(result.queries, 1):
+            suffix = f"_{number}" if len(result.queries) > 1 else ""
             stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in result.rule)[:120]
             path = folder / result.platform / f"{stem}{suffix}{SUFFIXES[result.target]}"
             if path in found:
                 message = f"two rules would be written to {path}"
                 raise PolysigmaError(Diagnostic("same-name", message, "give each rule a name", str(result.path)))
-            found[path] = compiled.query
+            found[path] = query
     return list(found.items())
 
 
