@@ -234,8 +234,8 @@ def hits(tmp_path, reference, connections, lasting=None, image="/usr/bin/bash", 
     """The hits of a detection over the connections or names, as Sysmon would have recorded them.
 
     A run with short pauses is stretched to the time that the test's own pauses take (`lasting`). `accepted` is a port
-    of the host on which it accepted a connection from ADDRESS before it opened its own, `commands` are the command
-    lines of programs that it started.
+    of the host on which it accepted a connection from ADDRESS before it opened its own, `commands` are programs that
+    it started, each with its command line.
     """
     first, last = connections[0]["time"], connections[-1]["time"]
     stretch = lasting.total_seconds() / (last - first) if lasting else 1.0
@@ -263,8 +263,8 @@ def hits(tmp_path, reference, connections, lasting=None, image="/usr/bin/bash", 
             if told:  # the program told the server what it is: its start is what was recorded
                 row |= {"EventID": 1, "Image": told["X-Image"], "CommandLine": told["X-Command"]}
             file.write(json.dumps(row) + "\n")
-        for command in commands:
-            row = {"EventID": 1, "Computer": "ws-01", "UtcTime": "2026-03-02 09:50:00.000", "Image": image}
+        for program, command in commands:
+            row = {"EventID": 1, "Computer": "ws-01", "UtcTime": "2026-03-02 09:50:00.000", "Image": program}
             file.write(json.dumps(row | {"CommandLine": command}) + "\n")
     with opened([rows]) as inputs:
         compiled = compile_rule(reference, inputs.family.platform, "sql", table=TABLE)
@@ -383,7 +383,7 @@ def test_calling_a_pools_port_hits_and_more_so_with_the_arguments(run, tmp_path)
     (hit,) = {hit["Computer"]: hit for hit in hits(tmp_path, folder.name, connections)}.values()
     assert (hit["MinerScore"], hit["PlainPorts"], hit["Arguments"]) == (2, 1, 0)
     arguments = f"bash -c ... miner -o stratum+tcp://{ADDRESS}:14444 -u polysigma --donate-level=1"
-    found = hits(tmp_path, folder.name, connections, commands=[arguments])
+    found = hits(tmp_path, folder.name, connections, commands=[("/usr/bin/bash", arguments)])
     assert {(hit["MinerScore"], hit["PlainPorts"], hit["Arguments"]) for hit in found} == {(4, 1, 1)}
 
 
@@ -423,3 +423,37 @@ def test_calling_one_address_for_half_a_day_hits_in_the_firewalls_log(run):
     (hit,) = run_cql(text, rows, now=datetime(2026, 3, 2, 20, tzinfo=UTC).timestamp()).rows
     assert (hit["FirewallDestination"], int(hit["destination.port"])) == (ADDRESS, 8080)
     assert (int(hit["Sources"]), int(hit["ActiveHours"])) in {(1, 13), (1, 14)}
+
+
+CRONTAB = """#!/bin/sh
+case "$1" in
+    -l) cat "$TABLE" ;;
+    -r) rm "$TABLE" ;;
+    *) cp "$1" "$TABLE"; echo "crontab $*" >> "$TABLE.log" ;;
+esac
+"""
+"""Stands for cron's own, so that nobody's table is touched; keeps the table in a file, and the commands that it got."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", ["", "@daily true\n"], ids=["no table", "a table"])
+def test_loading_a_cron_entry_and_calling_home_hits(run, tmp_path, monkeypatch, before):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/crontab").write_text(CRONTAB, encoding="utf-8")
+    (tmp_path / "bin/crontab").chmod(0o755)
+    table, log = tmp_path / "table", tmp_path / "table.log"
+    if before:
+        table.write_text(before, encoding="utf-8")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("TABLE", str(table))
+    folder = rules_root() / "persistence_then_beacon"
+    said, connections = run(atomic("T1053.003", "bash", folder), [8443], interval="0.1")
+    assert "21 of 21 connections" in said
+    commands = [("/usr/bin/crontab", line) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert (table.read_text(encoding="utf-8") if table.exists() else "") == before  # cleaned up
+    assert list(Path("/tmp").glob("polysigma-T1053.003*")) == []
+    lasting = timedelta(seconds=20 * 600)
+    assert hits(tmp_path, folder.name, connections, lasting) == []  # nothing was set to start
+    found = hits(tmp_path, folder.name, connections, lasting, commands=commands[:1])
+    assert {(hit["Peer"], hit["Entries"], hit["Hosts"]) for hit in found} == {(ADDRESS, 1, 1)}
+    assert all(hit["Connections"] >= 12 and hit["ActiveHours"] >= 4 for hit in found)
