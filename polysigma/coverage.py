@@ -1,4 +1,4 @@
-"""What Falcon and its replicated events answer of Sigma, category by category and field by field, as a page.
+"""What the platforms answer of Sigma, category by category and field by field, as a page.
 
     python -m polysigma.coverage > docs/reference/coverage.md
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from polysigma.platform import CategoryClaim, FieldClaim, Platform
 
-PLATFORMS = ("falcon", "fdr")
+PLATFORMS = ("falcon", "fdr", "defender", "sentinel", "asim", "splunk_sysmon", "splunk_cim")
 _FORMS = {
     "nt_path": "path on a volume of any number",
     "base_name": "name of the file only",
@@ -25,7 +25,7 @@ _FORMS = {
     "registry_data": "text, no numbers or bytes",
 }
 _HEAD = """\
-# Coverage: Falcon and FDR
+# Coverage: log sources and fields
 
 Made by `python -m polysigma.coverage` from the claims in `pipelines/sigma/pipelines/polysigma/`; each claim names its
 source there.

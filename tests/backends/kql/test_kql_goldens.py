@@ -19,6 +19,7 @@ import pytest
 from sigma.exceptions import SigmaError
 
 from polysigma.engines.kql.validate import unavailable, validate
+from polysigma.platform import RefusalCode
 from sigma.pipelines.polysigma import platform
 
 GOLDENS = Path(__file__).parent / "goldens"
@@ -100,5 +101,9 @@ def test_the_binder_has_nothing_against_a_golden(case, convert):
 @pytest.mark.parametrize("pipeline", ["defender", "sentinel", "asim"])
 @pytest.mark.parametrize("rule", sorted(RULES.glob("*/rule.yml")), ids=lambda path: path.parent.name)
 def test_the_binder_has_nothing_against_a_rule_of_the_package(rule, pipeline, convert):
-    queries = convert(rule.read_text(), "kql", pipeline, accept="blind")
+    try:
+        queries = convert(rule.read_text(), "kql", pipeline, accept="blind")
+    except SigmaError as error:
+        assert getattr(error, "code", None) in set(RefusalCode), error  # noqa: PT017 - a refusal is an answer
+        return
     assert [str(one) for query in queries for one in validate(query, platform(pipeline).schema_name)] == []
