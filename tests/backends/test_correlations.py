@@ -746,6 +746,6 @@ def test_what_a_condition_cannot_mean_is_refused(text, message):
 def test_many_more_events_agree_as_well():
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", __file__]
     done = subprocess.run(
-        command, env=os.environ | {"POLYSIGMA_EXAMPLES": "60"}, capture_output=True, text=True, check=False
+        command, env=os.environ | {"POLYSIGMA_EXAMPLES": "30"}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout[-5000:]
