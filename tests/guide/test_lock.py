@@ -6,10 +6,10 @@ import json
 
 import pytest
 
+from polysigma.catalog import read_rules
 from polysigma.diagnostics import PolysigmaError
-from polysigma.guide.__main__ import main
 from polysigma.guide.files import read_package
-from polysigma.guide.lock import meaning, read_lock, write_lock
+from polysigma.guide.lock import meaning, read_lock, write_lock, write_locks
 from polysigma.source import read_file
 
 SAME = [
@@ -63,15 +63,25 @@ def test_a_new_version_is_added_and_the_old_one_kept(copy):
     assert list(read_lock(copy.root / "lock.json")["botnet_node_beaconing"]) == ["1.0.0", "1.1.0"]
 
 
-def test_a_locked_version_is_not_overwritten_unless_told_so(copy, capsys):
+def test_a_locked_version_is_not_overwritten_unless_told_so(copy):
     copy.edit("rule.yml", "            value: 100\n", "            value: 101\n")
     before = (copy.root / "lock.json").read_text(encoding="utf-8")
-    assert main([str(copy.root)]) == 1
-    assert "changed-meaning" in capsys.readouterr().err
+    files, _ = read_rules([str(copy.root)])
+    paths, findings = write_locks(files)
+    assert paths == [copy.root / "lock.json"]
+    assert [one.code for one in findings] == ["changed-meaning"]
     assert (copy.root / "lock.json").read_text(encoding="utf-8") == before
-    assert main([str(copy.root), "--again"]) == 0
+    assert write_locks(files, again=True)[1] == []
     assert json.loads((copy.root / "lock.json").read_text(encoding="utf-8")) != json.loads(before)
     assert copy.check() == []
+
+
+def test_the_command_locks_before_it_checks(copy, polysigma):
+    (copy.root / "lock.json").unlink()
+    shown = polysigma("check", copy.folder, "--write-lock")
+    assert f"written: {copy.root / 'lock.json'}" in shown.err
+    assert list(read_lock(copy.root / "lock.json")) == ["botnet_node_beaconing"]
+    assert "unlocked-version" not in shown.out
 
 
 def test_without_a_lock_nothing_is_held_against_it(copy):

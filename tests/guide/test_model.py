@@ -24,7 +24,7 @@ GUIDES = sorted(rules_root().glob("*/guide.yaml"))
 
 def test_the_schema_in_the_rules_folder_is_that_of_the_models():
     made = json.dumps(json_schema(), indent=2) + "\n"
-    assert SCHEMA.read_text(encoding="utf-8") == made, "python -m polysigma.guide --schema > rules/guide.schema.json"
+    assert SCHEMA.read_text(encoding="utf-8") == made, "polysigma schema --guide > rules/guide.schema.json"
 
 
 @pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.parent.name)
