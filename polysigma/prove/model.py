@@ -166,7 +166,7 @@ class Proof:
         return sorted({name for verdict in self.verdicts for name in verdict.assumptions})
 
     def as_dict(self) -> dict[str, Any]:
-        """The proof as JSON-ready data: see docs/guide/how-the-proof-works.md."""
+        """The proof as JSON-ready data: see docs/guide/proof.md."""
         return {
             "version": 1,
             "holds": self.holds,
