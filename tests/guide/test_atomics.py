@@ -24,6 +24,8 @@ from polysigma.engines.sql import TABLE
 from polysigma.guide import AtomicFile
 from polysigma.replay import load_events, opened, replay
 from polysigma.source import read_file
+from polysigma.telemetry.events import FirewallSession
+from polysigma.telemetry.falcon import siem
 
 FOLDER = rules_root() / "botnet_node_beaconing"
 REGULAR = rules_root() / "regular_beacon_to_rare_destination"
@@ -68,6 +70,8 @@ for _ in range(100):
         time.sleep(0.1)
 """
 HOST = "203.0.113.254"
+OTHERS = [f"203.0.113.{last}" for last in (250, 251, 252, 253)]
+"""Further addresses of the host."""
 
 
 NAME_SERVER = """
@@ -177,7 +181,7 @@ def network():
         f"netns add {host}",
         f"netns add {server}",
         f"link add eth0 netns {host} type veth peer name eth0 netns {server}",
-        f"-n {host} address add {HOST}/24 dev eth0",
+        *(f"-n {host} address add {address}/24 dev eth0" for address in (HOST, *OTHERS)),
         f"-n {server} address add {ADDRESS}/24 dev eth0",
         *(f"-n {space} link set {device} up" for space in (host, server) for device in ("lo", "eth0")),
         f"-n {server} route add local 203.0.113.0/25 dev lo",
@@ -457,3 +461,32 @@ def test_loading_a_cron_entry_and_calling_home_hits(run, tmp_path, monkeypatch, 
     found = hits(tmp_path, folder.name, connections, lasting, commands=commands[:1])
     assert {(hit["Peer"], hit["Entries"], hit["Hosts"]) for hit in found} == {(ADDRESS, 1, 1)}
     assert all(hit["Connections"] >= 12 and hit["ActiveHours"] >= 4 for hit in found)
+
+
+@pytest.mark.slow
+def test_knocking_from_five_addresses_hits_in_the_firewalls_log(run):
+    folder = rules_root() / "edge_device_admin_exposure"
+    said, connections = run(atomic("T1133", "bash", folder), [2222])
+    assert f"5 of 5 sources called {ADDRESS}:2222" in said
+    assert {one["peer"] for one in connections} == {HOST, *OTHERS}
+    start = datetime(2026, 3, 2, 9, 5, tzinfo=UTC).timestamp()
+    sessions = [
+        FirewallSession(
+            time=start + number,
+            arrival=start + number,
+            device="edge-fw-01",
+            protocol="tcp",
+            src_ip=one["peer"],
+            src_port=40000,
+            dst_ip="10.5.0.22",
+            dst_port=one["port"],
+            allowed=True,
+        )
+        for number, one in enumerate(connections)
+    ]
+    text = compile_rule(folder.name, "falcon", "logscale").query
+    now = datetime(2026, 3, 2, 10, tzinfo=UTC).timestamp()
+    (hit,) = run_cql(text, siem(sessions), now=now).rows
+    assert (hit["FirewallDestination"], int(hit["destination.port"])) == ("10.5.0.22", 2222)
+    assert (int(hit["Sources"]), int(hit["ExposureScore"])) == (5, 1)
+    assert run_cql(text, siem(sessions[:4]), now=now).rows == []
