@@ -13,17 +13,10 @@ from sigma.backends.polysigma import SplBackend
 from sigma.pipelines.polysigma import pipelines
 
 from .splunk import Sysmon
-from .test_kql_corpus_executed import IMPOSSIBLE, RULES, published
+from .test_kql_corpus_executed import RULES, UNMADE, published
 from .trials import trials
 
 RECORDER = Sysmon()
-UNMADE = IMPOSSIBLE | {
-    "Password Dumper Remote Thread in LSASS": "a field must be empty",
-    "Process Deletion of Its Own Executable": "two fields must be alike",
-    "Suspicious Cross-User Process Spawn": "two fields must differ",
-    "HackTool - EfsPotato Named Pipe Creation": "a text must not start with what it holds",
-}
-"""Rules of which `naive.py` makes no event, and what it cannot do."""
 
 pytestmark = pytest.mark.skipif(not RULES.is_dir(), reason="the SigmaHQ rules are not beside the checkout")
 
