@@ -126,7 +126,7 @@ def _listed(one: Covered) -> str:
 
 
 _WIDTH, _HEIGHT, _GAP, _HEAD = 152, 34, 6, 26
-_LETTERS = 23
+_LETTERS = 21
 _IN_A_ROW = 5
 """Tactics beside each other: as wide as the text, so that the picture can be read without scrolling sideways."""
 
@@ -148,10 +148,10 @@ def picture(found: dict[str, Covered]) -> str:
     for start in range(0, len(order), _IN_A_ROW):
         row = order[start : start + _IN_A_ROW]
         for number, key in enumerate(row):
-            left = number * (_WIDTH + _GAP)
+            left = number * (_WIDTH + _GAP) + 1
             parts.append(_column(key, columns[key], left, top))
         top += _HEAD + max(len(columns[key]) for key in row) * (_HEIGHT + _GAP) + 14
-    width = min(len(order), _IN_A_ROW) * (_WIDTH + _GAP) - _GAP
+    width = min(len(order), _IN_A_ROW) * (_WIDTH + _GAP) - _GAP + 2
     return (
         f'<div class=wide tabindex=0><svg class=matrix role=group aria-label="Techniques by tactic" width={width} '
         f'height={top} viewBox="0 0 {width} {top}">{"".join(parts)}</svg></div>'

@@ -127,7 +127,11 @@ def _tuning(detection: Detection, files: Mapping[str, str | bytes]) -> Page:
     view = View(detection, inside=True)
     body = fitted(
         _of(detection),
-        [part(sections.parameters(view)), part(proof.curves(detection)), part(queries.false_positives(view, files))],
+        [
+            part(sections.parameters(view)),
+            part(proof.curves(detection), proof.curves_as_tables(detection), rank=1),
+            part(queries.false_positives(view, files)),
+        ],
     )
     return Page(f"Tuning: {detection.title}", f"Parameters and exclusions of {detection.title}.", body)
 

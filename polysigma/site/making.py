@@ -6,13 +6,13 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from polysigma.catalog import packaged_names, read_rules
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.site.catalogue import DetectionEntry, entry
 from polysigma.site.detection import detection_pages
-from polysigma.site.model import read, slug
+from polysigma.site.model import named_rules, parts_of_others, read, slug
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -110,7 +110,7 @@ def _together(files: list[RuleFile]) -> list[list[RuleFile]]:
         return number
 
     for number, file in enumerate(files):
-        for name in (name for _, value in file.maps for name in _named(value)):
+        for name in (name for _, value in file.maps for name in named_rules(value)):
             if name in home:
                 group[top(number)] = top(home[name])
     found: dict[int, list[RuleFile]] = {}
@@ -119,26 +119,11 @@ def _together(files: list[RuleFile]) -> list[list[RuleFile]]:
     return list(found.values())
 
 
-def _named(value: Mapping[Any, Any]) -> Iterator[str]:
-    """The rules that a document names."""
-    for key in ("correlation", "filter"):
-        part = value.get(key)
-        rules = part.get("rules") if isinstance(part, dict) else None
-        yield from map(str, rules if isinstance(rules, list) else [rules] if rules else ())
-
-
 def _known(files: list[RuleFile]) -> dict[str, str]:
     """The folder of each detection that has a page, by name: of every rule that is not only a part of another."""
-    documents = [value for file in files for _, value in file.maps]
-    parts = {name for value in documents if not _generates(value) for name in _named(value)}
-    names = (str(value["name"]) for value in documents if value.get("name"))
+    parts = parts_of_others(files)
+    names = (str(value["name"]) for file in files for _, value in file.maps if value.get("name"))
     return {name: f"detections/{slug(name)}" for name in names if name not in parts}
-
-
-def _generates(value: Mapping[Any, Any]) -> bool:
-    """Whether the rules that a correlation counts are detections of their own besides."""
-    correlation = value.get("correlation")
-    return isinstance(correlation, dict) and bool(correlation.get("generate"))
 
 
 def _distinct(entries: list[DetectionEntry]) -> None:

@@ -15,7 +15,7 @@ from polysigma.plan.metadata import Metadata, read_metadata
 from polysigma.platform import FidelityLevel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from polysigma.catalog import RuleFile
@@ -118,6 +118,28 @@ class Detection:
         return tuple(sorted({_source(one) for one in ([own] if isinstance(own, dict) else named)}))
 
 
+def named_rules(value: Mapping[Any, Any]) -> Iterator[str]:
+    """The rules that a correlation or a filter names."""
+    for key in ("correlation", "filter"):
+        part = value.get(key)
+        rules = part.get("rules") if isinstance(part, dict) else None
+        yield from map(str, rules if isinstance(rules, list) else [rules] if rules else ())
+
+
+def parts_of_others(files: Iterable[RuleFile]) -> set[str]:
+    """The rules that are only parts of a correlation, by what it calls them: these are no detections.
+
+    Where a platform refuses such a rule, its conversion is told of all the same.
+    """
+    found = set()
+    for file in files:
+        for _, value in file.maps:
+            correlation = value.get("correlation")
+            if isinstance(correlation, dict) and not correlation.get("generate"):
+                found |= set(named_rules({"correlation": correlation}))
+    return found
+
+
 def _source(logsource: Mapping[str, Any]) -> str:
     """A category says what is recorded; where there is none, the product and its service do."""
     parts = [logsource.get("category")] if logsource.get("category") else []
@@ -144,11 +166,12 @@ def read(files: list[RuleFile]) -> list[Detection]:
     Raises PolysigmaError with every finding where a rule or a guide cannot be read: half a page is no runbook.
     """
     found, findings = packages(files)
+    parts = parts_of_others(files)
     done: dict[str, list[Conversion]] = {}
     for result in convert(files, pairs((), None), options={"accept": "blind"}):
         if isinstance(result, Diagnostic):
             findings.append(result)
-        else:
+        elif result.rule not in parts:
             done.setdefault(result.rule, []).append(result)
     if findings:
         raise PolysigmaError(*findings)

@@ -6,11 +6,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from polysigma.site.evidence import SCENARIOS, evidence
-from polysigma.site.markup import bullets, code, codes, heading, link, paragraph, section, table, text
+from polysigma.site.markup import bullets, code, codes, heading, joined, link, paragraph, section, table, text
 from polysigma.site.model import slug
 from polysigma.telemetry import load_scenarios
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from polysigma.site.model import Detection
     from polysigma.site.sections import View
     from polysigma.telemetry import Scenario
@@ -134,25 +136,44 @@ def _given(by_platform: dict[str, str]) -> str:
     return "; ".join(f"{text(count)} on {text(', '.join(names))}" for count, names in groups.items())
 
 
+# The theme has the pictures' style: a page may hold none of its own.
 _STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
+
+
+_ON_SCENARIOS = (
+    "Measured on the detection's own scenarios, each parameter alone. They show at which value hits begin to be missed "
+    "or ordinary traffic begins to be found, not how many alerts a network has."
+)
 
 
 def curves(detection: Detection) -> str:
     """How many alerts each value of each parameter raises on the scenarios, and how many of the known hits it finds."""
+    return _curves(detection, lambda one: f"<div class=wide tabindex=0>{_STYLE.sub('', one['svg'])}</div>")
+
+
+def curves_as_tables(detection: Detection) -> str:
+    """The same in numbers alone, for a page that pictures would make too long."""
+    return _curves(detection, _numbers)
+
+
+def _curves(detection: Detection, shown: Callable[[dict[str, Any]], str]) -> str:
     found = measured(detection)
     if found is None or not found["curves"]:
         return ""
-    parts = []
-    for one in found["curves"]:
-        parts.append(heading(3, code(one["parameter"]), f"curve-{slug(one['parameter'])}"))
-        # The theme has the picture's style: a page may hold none of its own.
-        parts.append(f"<div class=wide tabindex=0>{_STYLE.sub('', one['svg'])}</div>")
-    return section(
-        "Sensitivity",
-        "sensitivity",
-        paragraph(
-            "Measured on the detection's own scenarios, each parameter alone. They show at which value hits begin to "
-            "be missed or ordinary traffic begins to be found, not how many alerts a network has."
-        ),
-        *parts,
+    parts = [
+        joined(heading(3, code(one["parameter"]), f"curve-{slug(one['parameter'])}"), shown(one))
+        for one in found["curves"]
+    ]
+    return section("Sensitivity", "sensitivity", paragraph(_ON_SCENARIOS), *parts)
+
+
+def _numbers(curve: dict[str, Any]) -> str:
+    rows = (
+        (
+            text(point["label"]) + (" (now)" if point["default"] else ""),
+            text(point["alerts"]),
+            f"{point['found']} of {curve['known']}" if point["found"] is not None else "",
+        )
+        for point in curve["points"]
     )
+    return table(("Value", "Alerts", "Known hits found"), rows)

@@ -260,6 +260,11 @@ def test_the_list_for_programs_keeps_to_its_schema(site):
     jsonschema.validate(json.loads(site.files["detections.json"]), json.loads(site.files["detections.schema.json"]))
 
 
+def test_the_list_has_every_detection_and_no_part_of_one(site):
+    """A rule that a correlation counts is none, not even where a platform refuses it."""
+    assert [one["name"] for one in json.loads(site.files["detections.json"])["detections"]] == NAMES
+
+
 def keys(value, inside=""):
     """Every key of a JSON value that is a key of the format, not the name of a platform."""
     if isinstance(value, dict):
