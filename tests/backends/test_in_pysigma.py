@@ -320,3 +320,14 @@ def test_every_pipeline_of_a_target_gives_the_event_filter(make: Any):
     (query,) = LogScaleBackend(make()).convert(SigmaCollection.from_yaml(golden("contains.yml")))
     assert "event_simpleName" in query
     assert "ProcessRollup2" in query
+
+
+def test_a_query_does_not_hang_on_the_order_of_sets():
+    command = [SIGMA, "convert", "-t", "spl", "-p", "splunk_cim", GOLDENS / "aliases.yml"]
+    made = {
+        subprocess.run(
+            command, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(made) == 1

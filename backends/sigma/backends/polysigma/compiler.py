@@ -84,7 +84,7 @@ class Compiler:
             read = lowered.by_rule.get(base.name, lowered.columns) - {RULE_COLUMN}
             if correlated.window and self.printer.needs_time:
                 read |= {TIME_COLUMN}
-            asked = {field: bindings[field] for field in correlated.asked[base.name]}
+            asked = {field: bindings[field] for field in sorted(correlated.asked[base.name])}
             return base.source(read, aliases_for(base, asked, correlated.aliases))
 
         sources = tuple(source(base) for base in correlated.bases)
