@@ -490,3 +490,14 @@ def test_knocking_from_five_addresses_hits_in_the_firewalls_log(run):
     assert (hit["FirewallDestination"], int(hit["destination.port"])) == ("10.5.0.22", 2222)
     assert (int(hit["Sources"]), int(hit["ExposureScore"])) == (5, 1)
     assert run_cql(text, siem(sessions[:4]), now=now).rows == []
+
+
+@pytest.mark.slow
+def test_greeting_many_mail_servers_hits(run, tmp_path):
+    folder = rules_root() / "smtp_spam_burst"
+    said, connections = run(atomic("T1071.003", "bash", folder), [25])
+    assert "12 of 12 addresses took a greeting on port 25" in said
+    assert {one["said"] for one in connections} == {"NOOP\r\nQUIT\r\n"}
+    found = hits(tmp_path, folder.name, connections)
+    assert {(hit["SpamScore"], hit["Servers"], hit["Programs"]) for hit in found} == {(1, 12, 1)}
+    assert hits(tmp_path, folder.name, connections, image="/usr/sbin/exim4") == []
