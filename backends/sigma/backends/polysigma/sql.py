@@ -331,7 +331,8 @@ class _Query:
             case "count_if":
                 return over(exp.Count(this=value))
             case "distinct" | "distinct_if":
-                return over(exp.Count(this=exp.Distinct(expressions=[value])))
+                assert value is not None
+                return self.dialect.distinct(value, over)
             case "sum" if measure.value is not None and expressions.type_of(measure.value) is Type.INTEGER:
                 return exp.cast(over(exp.Sum(this=value)), "BIGINT")
             case function if function in _SIMPLE:

@@ -82,6 +82,10 @@ class Dialect(ABC):
         lists already.
         """
 
+    def distinct(self, value: exp.Expr, over: Over) -> exp.Expr:
+        """How many different values there are."""
+        return over(exp.Count(this=exp.Distinct(expressions=[value])))
+
     @abstractmethod
     def percentile(self, value: exp.Expr, fraction: float) -> exp.Expr:
         """The exact percentile, interpolated."""
@@ -239,6 +243,11 @@ class Spark(Dialect):
         listed = over(call("COLLECT_LIST" if nested else "COLLECT_SET", value))
         distinct = call("ARRAY_DISTINCT", call("FLATTEN", listed)) if nested else listed
         return exp.Nullif(this=call("SLICE", call("SORT_ARRAY", distinct), 1, limit), expression=call("ARRAY"))
+
+    def distinct(self, value: exp.Expr, over: Over) -> exp.Expr:
+        # Spark refuses DISTINCT over a window (DISTINCT_WINDOW_FUNCTION_UNSUPPORTED). A set leaves missing values out.
+        counted = over(exp.Count(this=exp.Distinct(expressions=[value.copy()])))
+        return counted if isinstance(counted, exp.Count) else call("SIZE", over(call("COLLECT_SET", value)))
 
     def percentile(self, value: exp.Expr, fraction: float) -> exp.Expr:
         return call("PERCENTILE", value, exp.convert(fraction))
