@@ -186,13 +186,10 @@ def _worth(detection: Detection, outcomes: Outcomes) -> list[Diagnostic]:
         add("cannot-fire", message, hint)
     if not missed and not detection.retuned:
         add("no-miss", "no scenario names what must not hit", "add traffic just below a threshold, under `miss`")
-    fields = {name for bench in detection.benches for trial in bench.trials[:1] for name in _names(trial.plan)}
+    first = [trial for bench in detection.benches for trial in bench.trials[:1]]
+    fields = {output.canonical for trial in first for output in (trial.fields or trial.plan).outputs}
     odd = sorted({name for one in (*(one for _, one in expected), *missed) for name in one} - fields)
     if odd and fields:
         message = f"scenarios expect {', '.join(odd)}, which no hit has"
         add("unknown-field", message, f"a hit has {', '.join(sorted(fields))}")
     return findings
-
-
-def _names(plan: Any) -> Iterable[str]:
-    return (output.canonical for output in plan.outputs)

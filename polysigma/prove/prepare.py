@@ -10,6 +10,7 @@ from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.engines.runners import Runner, runner
 from polysigma.plan.steps import TIME_COLUMN
 from polysigma.platform import FidelityLevel
+from polysigma.prove.events import shown
 from polysigma.prove.model import Difference, Status, Verdict
 from polysigma.prove.trial import Trial
 from polysigma.telemetry import RENDERERS, load_scenarios
@@ -98,7 +99,7 @@ def prepare(
         key = (result.path, result.rule)
         retuned = frozenset(name for place, name in instead or () if place == folder)
         detection = detections.setdefault(key, Detection(result.rule, result.path, chosen, retuned=retuned))
-        detection.benches.append(_bench(result, chosen, keep))
+        detection.benches.append(_bench(result, chosen, keep, _fields(result, files, scenarios[folder])))
     known = {one.name for found in scenarios.values() for one in found}
     unknown = sorted(set(names) - known)
     if unknown:
@@ -137,7 +138,25 @@ def _scenarios(path: Path) -> tuple[list[Scenario], list[Diagnostic]]:
         return [], list(error.findings)
 
 
-def _bench(result: Conversion, scenarios: list[Scenario], keep: Path | None) -> Bench:
+def _fields(result: Conversion, files: Iterable[RuleFile], scenarios: Iterable[Scenario]) -> Plan | None:
+    """By which fields the hits of a rule without steps are told: see `polysigma.prove.events`."""
+    if len(result.compiled) != 1 or result.compiled[0].plan.outputs:
+        return None
+    said = [one for scenario in scenarios for one in (*scenario.hit, *scenario.miss)]
+    said += [
+        one
+        for scenario in scenarios
+        for other in scenario.platforms.values()
+        for one in (*(other.hit or ()), *(other.miss or ()))
+    ]
+    names = {name for one in said for name in one}
+    documents = (value for file in files if file.path == result.path for _, value in file.maps if "detection" in value)
+    of_rule = (one for one in documents if result.rule in (one.get("name"), str(one.get("id")), one.get("title")))
+    document = next(of_rule, None)
+    return shown(document, sorted(names), result.platform, result.target) if document else None
+
+
+def _bench(result: Conversion, scenarios: list[Scenario], keep: Path | None, fields: Plan | None) -> Bench:
     from sigma.pipelines.polysigma import platform as claims_of
 
     claims = claims_of(result.platform)
@@ -170,7 +189,8 @@ def _bench(result: Conversion, scenarios: list[Scenario], keep: Path | None) -> 
         return bench
     verdict.fidelity = _FIDELITY[compiled.fidelity]
     verdict.reasons = tuple(loss.reason for loss in compiled.losses)
-    bench.keys = frozenset(output.canonical for output in compiled.plan.outputs if output.role == "key")
+    outputs = (fields or compiled.plan).outputs
+    bench.keys = frozenset(output.canonical for output in outputs if output.role == "key")
     plan = timed(compiled.plan, claims)
     hosts = {claims.host.field, *(one.host.field for one in claims.categories.values() if one.host)}
     bench.trials = [
@@ -182,6 +202,7 @@ def _bench(result: Conversion, scenarios: list[Scenario], keep: Path | None) -> 
             renderer=renderer,
             hosts=tuple(sorted(hosts)),
             plan=plan,
+            fields=fields,
             text=compiled.query,
             scenario=scenario,
             keep=keep,

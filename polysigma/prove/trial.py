@@ -57,6 +57,8 @@ class Trial:
     plan: Plan
     text: str
     scenario: Scenario
+    fields: Plan | None = None
+    """By what the hits of a rule without steps are told."""
     flip: frozenset[str] = frozenset()
     keep: Path | None = None
     every_window: bool = False
@@ -117,7 +119,8 @@ class Ground:
 
     def __init__(self, trial: Trial, rows: Sequence[Mapping[str, Any]]) -> None:
         self.plan = trial.plan
-        self.reading = Reading(trial.plan, trial.scenario.directory, trial.hosts)
+        self.fields = trial.fields
+        self.reading = Reading(trial.fields or trial.plan, trial.scenario.directory, trial.hosts)
         if not trial.plan.steps:
             rows = [{**row, ROW: number} for number, row in enumerate(rows)]
         self.data = Data(trial.schema, rows, times_of(trial.plan, rows))
@@ -169,11 +172,16 @@ class Ground:
         """The hit that a row of the oracle's, or of an engine's, is."""
         end = window[1] if window else None
         if not self.plan.outputs:
-            number = int(str(row.get(ROW, -1)))
-            return Hit(end, ((ROW, number),), (), ())
+            return self._event(int(str(row.get(ROW, -1))))
         if engine is None:
             return self.reading.hit(row, end)
         return self.reading.hit(row, end, lambda value, kind: read(engine.value(value, kind), kind))
+
+    def _event(self, number: int) -> Hit:
+        """A row that a rule without steps takes: it is itself and no other, and is told by its fields."""
+        key = ((ROW, number),)
+        record = next(search(self.fields, [self.data.rows[number]]), None) if self.fields and number >= 0 else None
+        return replace(self.reading.hit(record, None), key=key, values=()) if record else Hit(None, key, (), ())
 
     def spread(self, found: Sequence[Sequence[Hit]]) -> list[Hit]:
         """The hits of all windows from those of the distinct ones."""

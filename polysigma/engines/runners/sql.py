@@ -47,7 +47,7 @@ class SqlRunner(Runner):
         return []
 
     def store(self, data: Data, text: str) -> Store:
-        return _SqlStore(data, text, _shelf(data.schema, text))
+        return _SqlStore(data, text, _shelf(data, text))
 
     def prefixes(self, text: str) -> list[str]:
         """Each WITH query, shown whole."""
@@ -124,16 +124,21 @@ class _Shelf:
         self.connection.close()
 
 
-_shelves: dict[tuple[str, str], _Shelf] = {}
+_shelves: dict[tuple[str, frozenset[str], str], _Shelf] = {}
 
 
-def _shelf(schema: str, text: str) -> _Shelf:
-    """The database for a query: there may be rows in it of one store at a time only."""
-    key = (schema, text)
+def _shelf(data: Data, text: str) -> _Shelf:
+    """The database for a query: there may be rows in it of one store at a time only.
+
+    What the rows have beside the columns of the schema is handed through, where the query hands all columns through.
+    """
+    known = load(data.schema).columns()
+    more = frozenset(name for name in (data.rows[0] if data.rows else ()) if name not in known)
+    key = (data.schema, more, text)
     if key not in _shelves:
         if len(_shelves) >= _MOST_KEPT:
             _shelves.pop(next(iter(_shelves))).close()
-        _shelves[key] = _Shelf(text, columns_read(read_query(text), load(schema).columns()))
+        _shelves[key] = _Shelf(text, columns_read(read_query(text), (*known, *sorted(more))))
     return _shelves[key]
 
 
