@@ -208,6 +208,9 @@ REGISTRY = [
             ("String", ""),
             ("String", "1"),
             (None, None),
+            ("Binary", "x.exe"),
+            ("Dword", "x.exe"),
+            ("String", "x.exe"),
         )
     )
 ]
@@ -216,13 +219,17 @@ REGISTRY = [
 @pytest.mark.parametrize(
     "item",
     [
-        {"TargetObject": "HKLM\\SOFTWARE\\X\\Name"},
+        {"TargetObject|endswith": "\\Name"},
+        {"TargetObject|contains": ["\\Run\\", "SOFTWARE\\X"]},
+        {"Details": "DWORD (0x00000001)"},
+        {"Details|endswith": ".exe"},
         # The SQL that duckdb-kql makes of a long `case` takes DuckDB seconds to plan.
         *(
             pytest.param(item, marks=pytest.mark.slow)
             for item in (
                 {"TargetObject|startswith": "HKU\\S-1-5-21-"},
-                {"TargetObject|endswith": "\\Name"},
+                {"TargetObject": "HKLM\\SOFTWARE\\X\\Name"},
+                {"TargetObject|contains": ["HINE\\", "\\Run\\"]},
                 {"Details|contains": "0x00000001"},
                 {"Details": ["DWORD (0x00000001)", "QWORD (0x00000001-0x00000001)", "Binary Data"]},
                 {"Details": ["(Empty)", "1", None]},

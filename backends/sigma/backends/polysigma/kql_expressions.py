@@ -341,6 +341,9 @@ class Expressions:
     never_zero: frozenset[str] = frozenset()
     """Columns that cannot be 0, as a count of rows in a group."""
 
+    plain = False
+    """Whether a computed column is printed in its plain form (`kql_plain`)."""
+
     def _case(
         self, node: Expression, branches: tuple[tuple[Expression, Expression], ...], otherwise: Expression
     ) -> str:

@@ -13,6 +13,7 @@ from polysigma.plan.expressions import Call, Constant, Expression
 from polysigma.plan.functions import SHARES
 
 from .errors import unsupported
+from .kql_plain import DETAILS, ENTITIES, NUMERIC, ROOTS
 from .kql_text import quoted, verbatim
 
 if TYPE_CHECKING:
@@ -63,10 +64,10 @@ def call(node: Call, expressions: Expressions) -> str:
         case "seconds_between":
             return f"(({expressions.value(first)} - {expressions.value(rest[0])}) / 1s)"
         case "registry_path":
-            return _registry_path(expressions.text(first), expressions.text(rest[0]))
+            return _registry_path(expressions.text(first), expressions.text(rest[0]), plain=expressions.plain)
         case "registry_details":
             data = expressions.text(rest[0])
-            return registry_details(expressions.text(first), data, f"tolong({data})")
+            return registry_details(expressions.text(first), data, f"tolong({data})", ALL_DETAILS)
         case "json_text":
             return f"tostring({_json(node, expressions)})"
         case "json_integer":
@@ -91,36 +92,51 @@ def call(node: Call, expressions: Expressions) -> str:
 
 
 _LISTED = ",\n            "
-_HIVES = {
-    "HKEY_LOCAL_MACHINE": "HKLM",
-    "HKEY_USERS": "HKU",
-    "HKEY_CURRENT_USER": "HKU",
-    "HKEY_CLASSES_ROOT": "HKCR",
-}
 
 
-def _registry_path(key: str, item: str) -> str:
-    """A key and a value's name as Sysmon has them; a user's own hive is by its SID below HKU there."""
+def _registry_path(key: str, item: str, *, plain: bool) -> str:
+    """A key and a value's name as Sysmon has them; a user's own hive is by its SID below HKU there.
+
+    `plain`: under the root's name as it is recorded.
+    """
+    rest = f"iff(isempty({key}) or isempty({item}), {item}, strcat({_BACKSLASH}, {item}))"
+    if plain:
+        return f"strcat({key}, {rest})"
     cases = [
-        f"{key} startswith {quoted(hive + chr(92))}, strcat({quoted(short)}, substring({key}, {len(hive)}))"
-        for hive, short in _HIVES.items()
+        f"{key} startswith {quoted(root + chr(92))}, strcat({quoted(short)}, substring({key}, {len(root)}))"
+        for root, short in ROOTS.items()
     ]
     path = f"case(\n            {_LISTED.join([*cases, key])})"
-    rest = f"iff(isempty({key}) or isempty({item}), {item}, strcat({_BACKSLASH}, {item}))"
     return f"strcat(\n        {path},\n        {rest})"
 
 
-def registry_details(kind: str, data: str, number: str) -> str:
-    """Data of a registry value as Sysmon's Details has it; `number` is the data as a number."""
-    cases = {
+def registry_details(kind: str, data: str, number: str, asked: frozenset[str]) -> str:
+    """Data of a registry value as Sysmon's Details has it; `number` is the data as a number.
+
+    Of kinds that are not `asked` for, the data is left empty: no test matches what it would be.
+    """
+    numbers = {
         "Dword": f'strcat("DWORD (0x", tohex({number}, 8), ")")',
         "Qword": (f'strcat("QWORD (0x", tohex({number} / 4294967296, 8), "-0x", tohex({number} % 4294967296, 8), ")")'),
     }
-    # ASIM writes Reg_Dword where Defender has Dword.
-    parts = [f'{kind} in~ ("{name}", "Reg_{name}") and isnotnull({number}), {text}' for name, text in cases.items()]
-    parts.append(f'{kind} in~ ("Binary", "Reg_Binary"), "Binary Data"')
-    parts.append(f'isempty({data}) and isnotempty({kind}), "(Empty)"')
+    parts = [f"{_kinds(kind, name)} and isnotnull({number}), {text}" for name, text in numbers.items() if name in asked]
+    others = [name for name in numbers if name not in asked]
+    if NUMERIC in asked and others:
+        parts.append(f'{_kinds(kind, *others)} and isnotnull({number}), ""')
+    parts.append(f"{_kinds(kind, 'Binary')}, {quoted('Binary Data' if 'Binary' in asked else '')}")
+    if "Empty" in asked:
+        parts.append(f'isempty({data}) and isnotempty({kind}), "(Empty)"')
+    if len(parts) == 1:
+        return f"iff({parts[0]}, {data})"
     return f"case(\n            {_LISTED.join([*parts, data])})"
+
+
+def _kinds(kind: str, *names: str) -> str:
+    """Whether a value is of one of some kinds; ASIM writes Reg_Dword where Defender has Dword."""
+    return f"{kind} in~ ({', '.join(quoted(text) for name in names for text in (name, f'Reg_{name}'))})"
+
+
+ALL_DETAILS = frozenset({*DETAILS, NUMERIC})
 
 
 def _json(node: Call, expressions: Expressions) -> str:
@@ -129,10 +145,6 @@ def _json(node: Call, expressions: Expressions) -> str:
         raise unsupported("a JSON key that is not constant")
     access = f".{key.value}" if re.fullmatch(r"[A-Za-z_]\w*", key.value) else f"[{quoted(key.value)}]"
     return f"parse_json({expressions.value(text)}){access}"
-
-
-_ENTITIES = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
-"""The last one last: `&amp;lt;` is the text `&lt;`."""
 
 
 def _event_data(node: Call, expressions: Expressions) -> str:
@@ -146,7 +158,9 @@ def _event_data(node: Call, expressions: Expressions) -> str:
 
 def _event_text(node: Call, expressions: Expressions) -> str:
     text = _event_data(node, expressions)
-    for entity, character in _ENTITIES.items():
+    if expressions.plain:
+        return text
+    for entity, character in ENTITIES.items():
         text = f"replace_string({text}, {quoted(entity)}, {quoted(character)})"
     return text
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
-from polysigma.plan.expressions import Call, Column, Exists, Expression, Or, columns, conjuncts, rewrite
+from polysigma.plan.expressions import (
+    Call,
+    Column,
+    Exists,
+    Expression,
+    In,
+    ListLiteral,
+    Not,
+    Or,
+    columns,
+    conjuncts,
+    rewrite,
+)
 from polysigma.plan.scope import columns_after
 from polysigma.plan.simplify import simplify
 from polysigma.plan.steps import (
@@ -32,10 +44,11 @@ from polysigma.plan.types import Type
 from .errors import unsupported
 from .kql_addresses import address_columns, by_family
 from .kql_expressions import Expressions
-from .kql_functions import registry_details
+from .kql_functions import ALL_DETAILS, registry_details
 from .kql_measures import Printed, measure
+from .kql_plain import details_asked, plain_columns
 from .kql_text import name, quoted, timespan
-from .ordering import closure, columns_read, cost
+from .ordering import closure, columns_read, cost, implied
 
 if TYPE_CHECKING:
     from .printer import Job
@@ -58,6 +71,10 @@ class Query:
         self.types: dict[str, Type] = {}
         self.present: set[str] = set()
         self.never_zero: frozenset[str] = frozenset()
+        self.plain: frozenset[str] = frozenset()
+        self.details: dict[str, frozenset[str]] = {}
+        self.read: set[str] = set()
+        """The columns of events that are read after their condition."""
         self.bucket: Bucket | None = None
         self.lets: list[str] = []
         self.lines: list[str] = []
@@ -73,6 +90,8 @@ class Query:
     def run(self, kept: tuple[str, ...] = ()) -> None:
         """The lines from the events to the last step; `kept` are columns that are read after it."""
         steps = self._steps()
+        shown = {column for output in self.plan.outputs for column in output.columns}
+        self.read = columns_read(tuple(steps)) | {*kept, *shown, *self._carried(())}
         if steps and isinstance(steps[0], Chain):
             self._chain(steps.pop(0))
         else:
@@ -187,12 +206,19 @@ class Query:
         self.types = dict(source.types)
         self.present = {self.time}
         derived = dict(source.derived)
+        self.plain = plain_columns(source, self.read)
+        self.details = details_asked(source, self.read)
         parts = conjuncts(simplify(source.condition))
         plain = [part for part in parts if not derived.keys() & set(columns(part))]
         rest = [part for part in parts if part not in plain]
         lines = [self._table(source.table or ""), *self._bounds()]
         for part in (*source.event, *sorted(plain, key=cost)):
             lines += self._where(part)
+        for part in rest:
+            # What every alternative needs is asked before anything is computed.
+            for column, values in implied(part).items():
+                if column not in derived:
+                    lines += self._where(In(Column(column), ListLiteral(values)))
         early = closure({column for part in rest for column in columns(part)}, derived)
         lines += self._extended([item for item in source.derived if item[0] in early])
         for part in sorted(rest, key=cost):
@@ -264,9 +290,16 @@ class Query:
     def _broken(self, part: Expression) -> str:
         """A filter of its own; alternatives that are too long for a line stand one a line."""
         text = self.expressions.bare(part)
-        if not isinstance(part, Or) or len(text) <= WIDTH:
+        if len(text) <= WIDTH:
             return text
-        return "\n    or ".join(self.expressions.alternatives(part))
+        match part:
+            case Or():
+                return "\n    or ".join(self.expressions.alternatives(part))
+            case Not(item=Or() as item):
+                alternatives = self.expressions.alternatives(item, strict=True)
+                return "not(" + "\n    or ".join(alternatives) + ")"
+            case _:
+                return text
 
     def _operand(self, part: Expression) -> str:
         text = self.expressions.condition(part)
@@ -296,12 +329,15 @@ class Query:
     def _made(self, column: str, expression: Expression) -> list[tuple[str, str]]:
         """A computed column, as one or several that follow from each other."""
         if not isinstance(expression, Call) or expression.name not in {"address", "registry_details"}:
-            return [(column, self.expressions.assigned(expression))]
+            printer = self.expressions
+            printer.plain = column in self.plain
+            return [(column, printer.assigned(expression))]
         argument = expression.arguments[0]
         if expression.name == "registry_details":
             kind, data = (self.expressions.text(part) for part in expression.arguments)
             number = f"{column}Number"
-            return [(number, f"tolong({data})"), (column, registry_details(kind, data, name(number)))]
+            details = registry_details(kind, data, name(number), self.details.get(column, ALL_DETAILS))
+            return [*([(number, f"tolong({data})")] if number in details else []), (column, details)]
         source = self.expressions.text(argument)
         if isinstance(argument, Column):
             return address_columns(column, source)

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from polysigma.plan.expressions import Comparison, Expression, In, InNetwork, Regex, TextMatch, columns, walk
+from polysigma.plan.expressions import (
+    And,
+    Column,
+    Comparison,
+    Constant,
+    Expression,
+    In,
+    InNetwork,
+    ListLiteral,
+    Or,
+    Regex,
+    Scalar,
+    TextMatch,
+    columns,
+    walk,
+)
 from polysigma.plan.steps import (
     TIME_COLUMN,
     Annotate,
@@ -55,6 +70,33 @@ def cost(part: Expression) -> int:
             case _:
                 pass
     return max(costs)
+
+
+def implied(part: Expression) -> dict[str, tuple[Scalar, ...]]:
+    """For columns of numbers the values of which a filter needs one, whichever of its alternatives holds."""
+    match part:
+        case Comparison(operator="=", left=Column(name=column), right=Constant(value=int() as number)):
+            return {} if isinstance(number, bool) else {column: (number,)}
+        case In(item=Column(name=column), choices=ListLiteral(items=items)) if not any(
+            isinstance(item, str | bool) for item in items
+        ):
+            return {column: items}
+        case And(items=items):
+            found: dict[str, tuple[Scalar, ...]] = {}
+            for item in items:
+                found = implied(item) | found
+            return found
+        case Or(items=items):
+            first, *others = (implied(item) for item in items)
+            for other in others:
+                first = {
+                    column: tuple(dict.fromkeys((*first[column], *other[column])))
+                    for column in first
+                    if column in other
+                }
+            return first
+        case _:
+            return {}
 
 
 def columns_read(steps: tuple[Step, ...]) -> set[str]:
