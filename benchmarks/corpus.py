@@ -1,10 +1,11 @@
-"""The whole of a folder of Sigma rules to LogScale, end to end: ours, and the official backend in the same run.
+"""The whole of a folder of Sigma rules, end to end: ours, and the official backend in the same run.
 
-    python benchmarks/corpus.py FOLDER
+    python benchmarks/corpus.py FOLDER [logscale|kql|spl]
 
 Each command is a process of its own, three times in turns; the least processor time of each counts, as other work on
-the machine can only add to it. Memory is the most that the process held. Needs pysigma-backend-crowdstrike. Also tells
-the share of the tests of a field that need a regular expression, of each, and how many rules get an event type.
+the machine can only add to it. Memory is the most that the process held. Needs the official backend
+(pysigma-backend-crowdstrike, -kusto or -splunk). For LogScale also tells the share of the tests of a field that need a
+regular expression, of each.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import re
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 ROUNDS = 3
@@ -24,23 +26,32 @@ _REGEX = re.compile(r"(?:!?=|[^\w\"]regex\()\s*/(?:[^/\\\n]|\\.)+/")
 _TEST = re.compile(r"(?<![:<>!=])!?=(?!=)|[<>]=?|\b(?:in|cidr|test|text:\w+)\(")
 
 
-def official(folder: str) -> None:
+TARGETS = {
+    "logscale": ("falcon", "crowdstrike", "LogScaleBackend", "crowdstrike", "crowdstrike_falcon_pipeline"),
+    "kql": ("defender", "kusto", "KustoBackend", "microsoftxdr", "microsoft_xdr_pipeline"),
+    "spl": ("splunk_sysmon", "splunk", "SplunkBackend", "splunk", "splunk_windows_pipeline"),
+}
+"""For each target our pipeline, and where the official backend and its pipeline are."""
+
+
+def official(folder: str, target: str) -> None:
     """What `sigma convert` does with the official backend, but for what would stop it.
 
     Some of its errors are none of pySigma's, and end the whole run.
     """
-    from sigma.backends.crowdstrike import LogScaleBackend
     from sigma.collection import SigmaCollection
-    from sigma.pipelines.crowdstrike import crowdstrike_falcon_pipeline
 
+    _, backends, backend_name, pipelines, pipeline_name = TARGETS[target]
+    backend_class = getattr(import_module(f"sigma.backends.{backends}"), backend_name)
+    pipeline = getattr(import_module(f"sigma.pipelines.{pipelines}"), pipeline_name)
     rules = SigmaCollection.load_ruleset([folder], collect_errors=True)
-    backend = LogScaleBackend(crowdstrike_falcon_pipeline(), collect_errors=True)
+    backend = backend_class(pipeline(), collect_errors=True)
     backend.init_processing_pipeline("default")
     queries = []
     for rule in rules:
         with contextlib.suppress(Exception):
             queries += backend.convert_rule(rule, "default")
-    print("\n".join(queries))
+    print("\n".join(map(str, queries)))
 
 
 def run(command: list[str]) -> tuple[float, float, str]:
@@ -71,12 +82,13 @@ def shape(text: str) -> str:
     return f"{regexes:,} of {tests:,} tests of a field are regular expressions ({regexes / max(tests, 1):.0%})"
 
 
-def main(folder: str) -> None:
+def main(folder: str, target: str = "logscale") -> None:
     """Measures, and prints one line a command."""
+    pipeline = TARGETS[target][0]
     commands = {
-        "polysigma convert": [str(BIN / "polysigma"), "convert", "-p", "falcon", "-t", "logscale", folder],
-        "sigma convert, ours": [str(BIN / "sigma"), "convert", "-s", "-p", "falcon", "-t", "logscale", folder],
-        OFFICIAL: [sys.executable, __file__, "--official", folder],
+        "polysigma convert": [str(BIN / "polysigma"), "convert", "-p", pipeline, "-t", target, folder],
+        "sigma convert, ours": [str(BIN / "sigma"), "convert", "-s", "-p", pipeline, "-t", target, folder],
+        OFFICIAL: [sys.executable, __file__, "--official", folder, target],
     }
     best: dict[str, tuple[float, float]] = {}
     printed: dict[str, str] = {}
@@ -89,8 +101,9 @@ def main(folder: str) -> None:
     for name, (seconds, memory) in best.items():
         ratio = f"{slowest / seconds:.1f} times as fast, {memory / largest:.0%} of the memory"
         print(f"{name:24} {seconds:6.2f} s {memory:5.0f} MB   {ratio}")
-        print(f"{'':24} {shape(printed[name])}")
+        if target == "logscale":
+            print(f"{'':24} {shape(printed[name])}")
 
 
 if __name__ == "__main__":
-    official(sys.argv[2]) if sys.argv[1] == "--official" else main(sys.argv[1])
+    official(*sys.argv[2:]) if sys.argv[1] == "--official" else main(*sys.argv[1:])

@@ -20,11 +20,13 @@ from polysigma.plan.expressions import (
     InNetwork,
     ListLiteral,
     Not,
+    Or,
     Regex,
     TextMatch,
     columns,
     conjunction,
     conjuncts,
+    disjunction,
     walk,
 )
 from polysigma.plan.simplify import simplify
@@ -331,7 +333,7 @@ def _divided(search: Search, condition: Expression) -> tuple[list[str], tuple[Ex
     """A condition as search terms, and what has to be tested once more after them."""
     terms: list[str] = []
     rest: list[Expression] = []
-    for part in sorted(conjuncts(simplify(condition)), key=_cost):
+    for part in sorted(_parts(search, condition), key=_cost):
         term = search.terms(part)
         if term is None:
             terms += search.hints(part)
@@ -339,6 +341,20 @@ def _divided(search: Search, condition: Expression) -> tuple[list[str], tuple[Ex
         elif term:
             terms.append(term)
     return list(dict.fromkeys(terms)), tuple(rest)
+
+
+def _parts(search: Search, condition: Expression) -> list[Expression]:
+    """What must hold, part by part; of what must not, what `search` can say apart from what it cannot."""
+    found: list[Expression] = []
+    for part in conjuncts(simplify(condition)):
+        match part:
+            case Not(item=Or(items=items)) if search.terms(part) is None:
+                said = [item for item in items if search.terms(Not(item)) is not None]
+                found += [Not(disjunction(*said))] if said else []
+                found += [Not(item) for item in items if item not in said]
+            case _:
+                found.append(part)
+    return found
 
 
 def _search_line(terms: list[str]) -> str:
