@@ -43,6 +43,12 @@ FUNCTIONS: dict[str, Function] = {
         ),
         Function("labels", (TEXT, NUMBER), Type.TEXT, "the last n labels of a domain name"),
         Function("seconds_between", (TIME, TIME), Type.REAL, "from the second time to the first; written a - b"),
+        Function("minute", (TIME,), Type.INTEGER, "of the hour, 0 to 59"),
+        Function("hour", (TIME,), Type.INTEGER, "of the day in UTC, 0 to 23"),
+        Function("day", (TIME,), Type.INTEGER, "of the month in UTC, 1 to 31"),
+        Function("week", (TIME,), Type.INTEGER, "of the year by ISO 8601, in UTC, 1 to 53"),
+        Function("month", (TIME,), Type.INTEGER, "of the year in UTC, 1 to 12"),
+        Function("year", (TIME,), Type.INTEGER, "of the calendar (not of the week), in UTC"),
         Function("starts_with", (TEXT, TEXT), Type.BOOLEAN, "whether a text starts with another, in any case"),
         Function("ends_with", (TEXT, TEXT), Type.BOOLEAN, "whether it ends with another"),
         Function("contains", (TEXT, TEXT), Type.BOOLEAN, "whether another stands in it"),
@@ -70,6 +76,10 @@ FUNCTIONS: dict[str, Function] = {
 
 SHARES = {"digit_ratio": "0-9", "vowel_ratio": "aeiouAEIOU"}
 """What the ratios count, as a class of characters in every regular expression language."""
+
+
+TIME_PARTS = ("minute", "hour", "day", "week", "month", "year")
+"""The parts of a time, as Sigma's modifiers call them; all of them in UTC."""
 
 
 @dataclass(frozen=True, slots=True)

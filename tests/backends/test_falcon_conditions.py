@@ -84,8 +84,8 @@ def test_a_placeholder_takes_its_values_from_a_pipeline():
     ("detection", "item"),
     [
         ({"CommandLine|re": "(?<=a)b"}, "lookbehind"),
-        ({"CommandLine|hour": 3}, "CommandLine: parts of a time"),
-        ({"ProcessId|hour|gte": 3}, "RawProcessId: parts of a time"),
+        ({"CommandLine|hour": 3}, "CommandLine: |hour is a part of a time"),
+        ({"ProcessId|hour|gte": 3}, "RawProcessId: |hour is a part of a time"),
         ({"Image|re": "a"}, "of Image"),
     ],
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sigma.conditions import (
@@ -32,6 +33,7 @@ from sigma.types import (
     SigmaRegularExpression,
     SigmaRegularExpressionFlag,
     SigmaString,
+    SigmaTimestampPart,
     SpecialChars,
 )
 
@@ -72,7 +74,9 @@ def holds(condition: Any, event: Event) -> bool:
         case ConditionFieldEqualsValueExpression(field=field, value=value):
             return meets(event.get(field), value, event)
         case ConditionValueExpression(value=value):
-            return any(meets(text, _anywhere(value), event) for text in event.values())
+            # How the time of an event is spelled is the platform's business, and no keyword can rely on it.
+            texts = (text for field, text in event.items() if field != "UtcTime")
+            return any(meets(text, _anywhere(value), event) for text in texts)
         case _:
             raise NotImplementedError(type(condition).__name__)
 
@@ -105,6 +109,10 @@ def meets(text: str | None, value: Any, event: Event) -> bool:
             return _same(text, "".join(part for part in value.s if isinstance(part, str)))
         case SigmaString():
             return pattern(value).fullmatch(text) is not None
+        case SigmaTimestampPart(number=number):
+            return _part_of_time(text, value) == number
+        case SigmaCompareExpression(number=SigmaTimestampPart() as part, op=operator):
+            return _COMPARE[operator](_part_of_time(text, part), part.number)
         case SigmaNumber(number=number):
             return _same(text, str(number))
         case SigmaBool(boolean=boolean):
@@ -121,6 +129,13 @@ def meets(text: str | None, value: Any, event: Event) -> bool:
             return bool(part) and (same or (ends and whole.endswith(part)) or whole == part)
         case _:
             raise NotImplementedError(type(value).__name__)
+
+
+def _part_of_time(text: str, value: SigmaTimestampPart) -> int:
+    """The part of a time in UTC. Of the week the specification says only that it is the year's; ISO 8601 counts."""
+    moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
+    codes = {"MINUTE": "%M", "HOUR": "%H", "DAY": "%d", "WEEK": "%V", "MONTH": "%m", "YEAR": "%Y"}
+    return int(moment.strftime(codes[value.timestamp_part.name]))
 
 
 def _is_number(text: str) -> bool:

@@ -34,6 +34,7 @@ from polysigma.plan.expressions import (
     TextMatch,
     Wildcard,
 )
+from polysigma.plan.functions import TIME_PARTS
 from polysigma.plan.lower import Binding, lower
 from polysigma.plan.parser import parse_expression
 from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Measure, Output, Plan, Score, Source, Where
@@ -244,6 +245,7 @@ NUMBERS_RECORDED = ["2.5", "-2.5", "0.25", "4.25", "1e3", "0", "-0.05", "1714564
         "address(t)",
         *["coalesce(t, u, 'z')", "if(r > 1, t, u)", "r > 1 or t is null", "round(r, 0)", "round(r, 1)", "round(r, 2)"],
         *["7 / r", "r - r * 2", "-r", "time_from_text(t)", "time_from_seconds(r)", "time_from_milliseconds(r)"],
+        *[f"{part}(time_from_text(t))" for part in TIME_PARTS],
     ],
 )
 def test_a_function_gives_in_sql_what_it_gives_in_the_oracle(text):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from polysigma.engines.cql.arguments import Arguments, function_name
 from polysigma.engines.cql.calls import function_regex
 from polysigma.engines.cql.context import refuse
 from polysigma.engines.cql.times import (
+    EPOCH,
     SPECIAL_FORMATS,
     codes,
     iso_milliseconds,
@@ -189,6 +191,42 @@ def _format_time(context: Context, call: tree.Call, bound: tree.Field | None) ->
     return Computed(_on_field(context, arguments.field("field", "@timestamp"), change), target)
 
 
+_TIME_PARTS: dict[str, Callable[[datetime], int]] = {
+    "minute": lambda moment: moment.minute,
+    "hour": lambda moment: moment.hour,
+    "dayOfMonth": lambda moment: moment.day,
+    "weekOfYear": lambda moment: moment.isocalendar().week,
+    "month": lambda moment: moment.month,
+    "year": lambda moment: moment.year,
+}
+
+
+def _time_part(context: Context, call: tree.Call, bound: tree.Field | None) -> Computed:
+    """A part of a time in milliseconds since the epoch (data-analysis/functions-time-hour.html and its like).
+
+    The week is that of ISO 8601 (functions-time-weekofyear.html). Without `timezone` the offset is that of the event's
+    @timezone, else of the query, neither of which is known here.
+    """
+    arguments = Arguments(call, "field as timezone", bound)
+    if "timezone" not in arguments:
+        refuse(call, "a part of a time without timezone= depends on who asks")
+    where = _zone(arguments)
+    name = function_name(call).removeprefix("time:")
+    part = _TIME_PARTS[name]
+
+    def change(value: Value) -> int | None:
+        found = number(value)
+        if not isinstance(found, int):
+            return None
+        try:
+            return part((EPOCH + timedelta(milliseconds=found)).astimezone(where))
+        except OverflowError:
+            return None
+
+    target = arguments.text("as", f"_{name}")
+    return Computed(_on_field(context, arguments.field("field", "@timestamp"), change), target)
+
+
 def _zone(arguments: Arguments) -> tzinfo:
     name = arguments.text("timezone", "UTC")
     where = zone(name)
@@ -312,4 +350,5 @@ _BUILDERS: dict[str, Callable[[Context, tree.Call, tree.Field | None], Computed]
     "parseTimestamp": _parse_timestamp,
     "format": _format,
     "now": _now,
+    **{f"time:{name}": _time_part for name in _TIME_PARTS},
 }

@@ -12,6 +12,7 @@ import math
 import operator
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 from polysigma.engines.reference.values import (
@@ -298,6 +299,11 @@ def _vowel_ratio(text: str) -> float:
     return sum(character in "aeiouAEIOU" for character in text) / len(text)
 
 
+def _moment(time: float) -> datetime:
+    """The date and clock of a time, in UTC."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=math.floor(time))
+
+
 def _labels(name: str, count: float) -> str | None:
     """The last `count` labels of a domain name; all of it where it has fewer. The root's dot at the end is no label."""
     labels = name.removesuffix(".").split(".")
@@ -397,6 +403,12 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "ends_with": lambda text, end: fold(text).endswith(fold(end)),
     "contains": lambda text, part: fold(part) in fold(text),
     "seconds_between": lambda later, earlier: later - earlier,
+    "minute": lambda time: _moment(time).minute,
+    "hour": lambda time: _moment(time).hour,
+    "day": lambda time: _moment(time).day,
+    "week": lambda time: _moment(time).isocalendar().week,
+    "month": lambda time: _moment(time).month,
+    "year": lambda time: _moment(time).year,
     "time_from_seconds": float,
     "time_from_milliseconds": lambda milliseconds: milliseconds / 1000,
     "time_from_text": time_from_text,

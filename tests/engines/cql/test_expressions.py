@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from polysigma.diagnostics import PolysigmaError
 from polysigma.engines.cql import run_cql
 
 ROW = {"two": "2", "three": 3, "half": "0.5", "word": "Ab", "empty": "", "yes": "true", "big": "1e3", "@timestamp": 0}
@@ -124,6 +125,31 @@ def test_round_goes_to_the_nearest_whole_number(amount, expected):
 def test_format_writes_as_printf(template, fields, expected):
     row = {**ROW, "number": "1234567.8", "whole": 3886817, "answer": "42"}
     assert value(f'format("{template}", field=[{", ".join(fields)}])', row) == expected
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        # functions-time-hour.html and those of the other parts; weeks are those of ISO 8601.
+        ("time:minute(t, timezone=Z)", 51),
+        ("time:hour(field=t, timezone=UTC)", 8),
+        ('time:hour(t, timezone="-09:00")', 23),
+        ('time:dayOfMonth(t, timezone="-09:00")', 26),
+        ("time:weekOfYear(t, timezone=UTC)", 35),
+        ("time:weekOfYear(eve, timezone=UTC)", 1),
+        ("time:month(t, timezone=UTC)", 8),
+        ("time:year(eve, timezone=UTC)", 2024),
+        ("time:year(word, timezone=UTC)", None),
+        ("time:year(missing, timezone=UTC)", None),
+    ],
+)
+def test_a_part_of_a_time_is_a_number(call, expected):
+    assert value(call, {"t": 1756284711312, "eve": 1735516800000, "word": "x"}) == expected
+
+
+def test_a_part_of_a_time_in_the_time_zone_of_who_asks_is_not_known():
+    with pytest.raises(PolysigmaError, match="depends on who asks"):
+        value("time:hour(t)", {"t": 1756284711312})
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ from polysigma.plan.expressions import (
     conjunction,
     disjunction,
 )
+from polysigma.plan.steps import TIME_COLUMN
 from polysigma.plan.types import Type
 
 from .absent import is_absent, outcome
@@ -77,7 +78,9 @@ _WILDCARDS = {SpecialChars.WILDCARD_MULTI: Wildcard.ANY, SpecialChars.WILDCARD_S
 def expression_of(condition: object, type_of: Callable[[str], Type], raw: str | None = None) -> Expression:
     """The expression of a parsed condition whose fields are platform columns already.
 
-    `type_of` gives the type of a column, `raw` the column that keywords are looked for in.
+    `type_of` gives the type of a column, `raw` the column that keywords are looked for in. A part of a time
+    (SigmaTimestampPart) is asked of a column that is a time, and is that in UTC: Sigma's specification names no time
+    zone, and events are stamped in UTC.
     Raises SigmaFeatureNotSupportedByBackendError for what cannot be said.
     """
     match condition:
@@ -127,8 +130,8 @@ def _test(column: Column, value: SigmaType, type_of: Callable[[str], Type]) -> E
     match value:
         case SigmaString():
             return _text_test(column, value, kind)
-        case SigmaTimestampPart():
-            raise unsupported(f"{column.name}: parts of a time (|minute, |hour, ...) are not supported")
+        case SigmaTimestampPart(number=number):
+            return Comparison("=", _time_part(column, value, kind), Constant(number))
         case SigmaNumber(number=number):
             _refuse_endless(column, number)
             if kind.is_number:
@@ -150,8 +153,9 @@ def _test(column: Column, value: SigmaType, type_of: Callable[[str], Type]) -> E
             return Regex(column, str(regexp), frozenset(_FLAGS[flag] for flag in flags))
         case SigmaCIDRExpression(network=network):
             return InNetwork(column, (str(network),))
-        case SigmaCompareExpression(number=SigmaTimestampPart()):
-            raise unsupported(f"{column.name}: parts of a time (|minute, |hour, ...) are not supported")
+        case SigmaCompareExpression(number=SigmaTimestampPart() as part, op=operator):
+            compared = _time_part(column, part, kind)
+            return Comparison(_OPERATORS.get(operator, "!="), compared, Constant(part.number))
         case SigmaCompareExpression(number=number, op=operator):
             if kind in {Type.BOOLEAN, Type.ADDRESS, Type.TIME}:
                 raise unsupported(f"{column.name}: a {kind.value} cannot be compared with the number {number.number}")
@@ -172,6 +176,16 @@ def _test(column: Column, value: SigmaType, type_of: Callable[[str], Type]) -> E
             return disjunction(*(_test(column, item, type_of) for item in values))
         case _:
             raise unsupported(f"{column.name}: a value of the kind {type(value).__name__} is not supported")
+
+
+def _time_part(column: Column, value: SigmaTimestampPart, kind: Type) -> Expression:
+    name = value.timestamp_part.name.lower()
+    if kind is not Type.TIME:
+        raise unsupported(
+            f"{column.name}: |{name} is a part of a time, and this is a {kind.value}; ask it of UtcTime, or of "
+            f"{TIME_COLUMN}, the time of the event"
+        )
+    return Call(name, (column,))
 
 
 def _text_test(column: Column, value: SigmaString, kind: Type) -> Expression:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from polysigma.plan.expressions import Call, Constant, Expression
-from polysigma.plan.functions import SHARES
+from polysigma.plan.functions import SHARES, TIME_PARTS
 
 from .errors import unsupported
 from .kql_plain import DETAILS, ENTITIES, NUMERIC, ROOTS
@@ -63,6 +63,11 @@ def call(node: Call, expressions: Expressions) -> str:
             return f"({there}{expressions.text(first)} {operator} {expressions.text(rest[0])})"
         case "seconds_between":
             return f"(({expressions.value(first)} - {expressions.value(rest[0])}) / 1s)"
+        case "week":
+            # By ISO 8601, as datetime_part("week_of_year") is; datetimes are UTC.
+            return f"week_of_year({expressions.value(first)})"
+        case part if part in TIME_PARTS:
+            return f"datetime_part({quoted(part)}, {expressions.value(first)})"
         case "registry_path":
             return _registry_path(expressions.text(first), expressions.text(rest[0]), plain=expressions.plain)
         case "registry_details":

@@ -41,6 +41,13 @@ if TYPE_CHECKING:
 _MAPPED = "^::[fF]{4}:([0-9]+[.][0-9]+[.][0-9]+[.][0-9]+)$"
 """An IPv4 address written as IPv6 (RFC 4291, 2.5.5.2), in the usual dotted form."""
 
+_TIME_PARTS = {
+    **{part: f"time:{part}" for part in ("minute", "hour", "month", "year")},
+    "day": "time:dayOfMonth",
+    "week": "time:weekOfYear",
+}
+"""The functions for parts of a time (LogScale documentation, functions time:*); the week is that of ISO 8601."""
+
 
 class Values:
     """Prints computed fields. One for each query, so that temporary fields have names of their own."""
@@ -174,6 +181,10 @@ class Values:
                 before: list[str] = []
                 text = self._operation(item, before, [])
                 return [*before, f"{target} := {text}"]
+            case part if part in _TIME_PARTS:
+                # Without a time zone of its own a call takes that of the event or of the query.
+                source, before = self._field(first)
+                return [*before, f'{_TIME_PARTS[part]}({source}, timezone="UTC", as={target})']
             case "time_from_milliseconds":
                 return self.assign(name, first)
             case "time_from_seconds":

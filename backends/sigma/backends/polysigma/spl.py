@@ -39,7 +39,7 @@ from .spl_search import Search
 from .spl_steps import WIDTH, Steps, where
 from .spl_text import escaped_text, eval_name, eval_string, search_name
 from .spl_tstats import Staged, stage_one
-from .spl_values import Values
+from .spl_values import Values, parts_of_dates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,6 +96,12 @@ class SplPrinter(Printer):
                     for measure in step.measures
                     if measure.function in {"median", "percentile"}
                 ]
+        dates = parts_of_dates(plan)
+        if dates:
+            found.append(
+                f"what is asked of dates ({', '.join(dates)}) is that of UTC where the time zone of the search lies "
+                "between UTC-10 and UTC+13:59; elsewhere it can be that of the day before or after"
+            )
         chains = [step for step in all_steps(plan.steps) if isinstance(step, Chain)]
         if chains:
             found.append("append takes at most 50,000 rows of a further search, and waits 60 seconds for it")

@@ -34,6 +34,7 @@ from polysigma.plan.expressions import (
     TextMatch,
     Wildcard,
 )
+from polysigma.plan.functions import TIME_PARTS
 from polysigma.plan.types import Type
 
 from .errors import unsupported
@@ -127,7 +128,8 @@ class Tests:
         """What holds where one of the values is missing."""
         found: dict[str, None] = {}
         for item in items:
-            if isinstance(item, Constant) or (isinstance(item, Column) and item.name in self.values.present):
+            whole = item.arguments[0] if isinstance(item, Call) and item.name in TIME_PARTS else item
+            if isinstance(item, Constant) or (isinstance(whole, Column) and whole.name in self.values.present):
                 continue
             found[f"isnull({self.values.text(item)})"] = None
         return list(found)

@@ -22,6 +22,7 @@ from polysigma.plan.expressions import (
     In,
     InNetwork,
     ListLiteral,
+    Node,
     Not,
     Or,
     Parameter,
@@ -29,7 +30,8 @@ from polysigma.plan.expressions import (
     TextMatch,
     columns,
 )
-from polysigma.plan.functions import SHARES
+from polysigma.plan.functions import SHARES, TIME_PARTS
+from polysigma.plan.steps import Branch, Measure, StepBase
 from polysigma.plan.typing import Scope, infer
 
 from .errors import unsupported
@@ -37,6 +39,9 @@ from .spl_tests import Tests
 from .spl_text import eval_name, eval_string, eval_value, regex_string
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from polysigma.plan.steps import Plan
     from polysigma.plan.types import Type
 
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "/": 2}
@@ -170,6 +175,8 @@ class Values:
             case "seconds_between":
                 later, earlier = (self.text(argument) for argument in arguments)
                 return f"({later}-{earlier})"
+            case part if part in TIME_PARTS:
+                return _time_part(part, self.operand(first, "/"))
             case "time_from_seconds":
                 return self.text(first)
             case "time_from_milliseconds":
@@ -184,3 +191,38 @@ class Values:
             raise unsupported("labels with a number that is not constant")
         pattern = rf"^.*?((?:[^.]+\.){{0,{count.value - 1}}}[^.]+)\.?$"
         return f"replace({self.text(name)}, {regex_string(pattern)}, {eval_string(chr(92) + '1')})"
+
+
+_DATE_CODES = {"day": "%d", "week": "%V", "month": "%m", "year": "%Y"}
+
+
+def parts_of_dates(plan: Plan) -> list[str]:
+    """The parts of dates that a plan asks for, which a search tells in the time zone of whoever runs it."""
+    asked = {call for source in plan.sources for call in _called((source.condition, source.derived))}
+    asked |= set(_called(plan.steps))
+    return [part for part in _DATE_CODES if part in asked]
+
+
+def _called(item: object) -> Iterator[str]:
+    """The functions that are called anywhere inside an expression, a step, or several of them."""
+    if isinstance(item, Call):
+        yield item.name
+    if isinstance(item, tuple):
+        for part in item:
+            yield from _called(part)
+    elif isinstance(item, Node | StepBase | Measure | Branch):
+        for name in item.__dataclass_fields__:
+            yield from _called(getattr(item, name))
+
+
+def _time_part(part: str, time: str) -> str:
+    """A part of a time in UTC. Seconds say the minute and the hour; a date takes strftime, which writes in the time
+    zone of whoever searches: at 10:00 UTC the date is that of UTC from UTC-10 up to UTC+14, that one excluded.
+
+    Source: Splunk Search Reference, "Date and time format variables" (%V is the week of ISO 8601).
+    """
+    if part == "minute":
+        return f"(floor({time}/60)%60)"
+    if part == "hour":
+        return f"(floor({time}/3600)%24)"
+    return f'tonumber(strftime(floor({time}/86400)*86400+36000, "{_DATE_CODES[part]}"))'

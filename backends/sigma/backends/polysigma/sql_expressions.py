@@ -32,7 +32,7 @@ from polysigma.plan.expressions import (
     TextMatch,
     Wildcard,
 )
-from polysigma.plan.functions import SHARES
+from polysigma.plan.functions import SHARES, TIME_PARTS
 from polysigma.plan.types import Type
 
 from .errors import unsupported
@@ -286,6 +286,9 @@ class Expressions:
                     this=exp.DPipe(this=self._registry_key(arguments[0]), expression=exp.convert("\\")),
                     expression=named,
                 )
+            case part if part in TIME_PARTS:
+                # Timestamps here are UTC; a week is that of ISO 8601 in DuckDB and in Spark.
+                return exp.Extract(this=exp.var(part.upper()), expression=self.value(arguments[0]))
             case "seconds_between":
                 return self.dialect.seconds_between(self.value(arguments[0]), self.value(arguments[1]))
             case "time_from_seconds":

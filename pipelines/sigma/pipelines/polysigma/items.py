@@ -12,12 +12,14 @@ from sigma.rule import SigmaDetection, SigmaDetectionItem
 from sigma.types import (
     SigmaBool,
     SigmaCasedString,
+    SigmaCompareExpression,
     SigmaExists,
     SigmaExpansion,
     SigmaFieldReference,
     SigmaNull,
     SigmaNumber,
     SigmaString,
+    SigmaTimestampPart,
     SigmaType,
     SpecialChars,
 )
@@ -71,6 +73,8 @@ class ItemTranslator:
         name = item.field
         assert name is not None
         claim = self.scope.fields.get(name)
+        if self._is_part_of_event_time(name, claim, item):
+            return self._of_event_time(item)
         if self.derives and claim is not None and claim.absent and claim.refused:
             return self._without_field(item, name, claim)
         claim = self._claim(name)
@@ -103,6 +107,24 @@ class ItemTranslator:
             key = self._absence(absence_of(name, error.code, error.reason, error.hint, values=True))
             return _Group([(key, [value])], all_of=True)
         return _Group([(column, values) for column in columns], all_of=_missing(value))
+
+    def _is_part_of_event_time(self, name: str, claim: FieldClaim | None, item: SigmaDetectionItem) -> bool:
+        """Whether an item asks for the hour or another part of the time of the event, which each platform has, though
+        seldom as a column that a rule could name."""
+        if not self.derives or not item.value or not all(map(_is_part_of_time, item.value)):
+            return False
+        from polysigma.plan.steps import TIME_COLUMN
+
+        return name == TIME_COLUMN or (name == "UtcTime" and claim is not None and not claim.absent)
+
+    def _of_event_time(self, item: SigmaDetectionItem) -> SigmaDetectionItem:
+        from polysigma.plan.steps import TIME_COLUMN
+
+        if self.scope.time.loss is not None:
+            self.notes.append(self.scope.time.loss)
+        item.field = TIME_COLUMN
+        item.disable_conversion_to_plain()
+        return item
 
     def _without_field(self, item: SigmaDetectionItem, name: str, claim: FieldClaim) -> SigmaDetectionItem:
         """The item under a name by which the backend knows that no event holds the field. It is never dropped: an
@@ -298,6 +320,12 @@ class ItemTranslator:
         if not re.fullmatch(r"[0-9A-Fa-f]+", text) or len(text) != length:
             self._bad_value(name, value, f"it stands inside another column, after {prefix}", "a value of full length")
         return SigmaString(f"*{prefix}{text}*")
+
+
+def _is_part_of_time(value: SigmaType) -> bool:
+    if isinstance(value, SigmaCompareExpression):
+        value = value.number
+    return isinstance(value, SigmaTimestampPart)
 
 
 def absence_of(field: str, code: str, reason: str, hint: str | None, *, values: bool) -> Absence:
