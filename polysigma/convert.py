@@ -244,6 +244,7 @@ def convert(
                 backend.errors.clear()
                 backend.convert(loaded.collection, correlation_method=method)
                 yield from _conversions(backend, loaded, platform, target)
+                _take_apart(loaded.collection)
         except TypeError as error:
             if not str(error).startswith("'"):
                 raise
@@ -252,6 +253,27 @@ def convert(
             raise PolysigmaError(Diagnostic("option", str(error))) from None
         if progress:
             progress(platform)
+
+
+def _take_apart(collection: SigmaCollection) -> None:
+    """Cuts the circles of rules that are done with, whose parts know what they are parts of.
+
+    What is in no circle goes at once; the collector of garbage, which finds the rest, takes several times as long.
+    """
+    for rule in collection.rules:
+        detections = getattr(rule, "detection", None)
+        if detections is None:
+            continue
+        detections.parsed_condition.clear()
+        parts = list(detections.detections.values())
+        while parts:
+            part = parts.pop()
+            part.parent = None
+            parts += getattr(part, "detection_items", ())
+    # Errors of pyparsing's keep the frames that they were raised in, and these the collection.
+    collection.rules.clear()
+    collection.ids_to_rules.clear()
+    collection.names_to_rules.clear()
 
 
 _BATCH = 100

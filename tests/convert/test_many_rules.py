@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
+from sigma.conditions import ConditionItem
+from sigma.rule import SigmaDetection, SigmaRule
 
 from polysigma.catalog import read_rules
 from polysigma.convert import Conversion, convert
@@ -33,6 +37,28 @@ def test_rules_of_all_parts_come_out_in_order_and_errors_at_their_places(tmp_pat
         assert [result.title for result in refused[:5]] == [f"Rule {number}" for number in (7, 57, 107, 157, 207)]
         assert all(result.finding and result.finding.at and result.finding.at.line == 6 for result in refused)
         assert "tool3" in done[3].compiled[0].query
+
+
+def alive() -> int:
+    return sum(isinstance(one, SigmaRule | SigmaDetection | ConditionItem) for one in gc.get_objects())
+
+
+def test_rules_that_are_done_with_go_without_the_collector_of_garbage(tmp_path):
+    for number in range(20):
+        text = RULE.format(number=number, field="CommandLine|contains|all").replace(".exe'", "', 'x']")
+        (tmp_path / f"{number:03}.yml").write_text(text.replace(": '", ": ['").replace("n: sel", "n: not sel"))
+    grown = []
+    gc.disable()
+    try:
+        for _ in range(2):  # the first time, what is remembered of a condition that is new holds on to its rule
+            gc.collect()
+            before = alive()
+            done = list(convert(read_rules([str(tmp_path)])[0], [("falcon", "logscale")]))
+            assert all(isinstance(one, Conversion) and one.compiled for one in done)
+            grown.append(alive() - before)
+    finally:
+        gc.enable()
+    assert grown[1] <= 2, "the pipeline knows the last rule, and nobody any other"
 
 
 TEXTS = [

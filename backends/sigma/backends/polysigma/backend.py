@@ -57,6 +57,20 @@ def _copied_detection(detection: SigmaDetection) -> SigmaDetection:
     return copied
 
 
+def _cut(condition: Any) -> None:
+    """Cuts the links from the parts of a parsed condition, and of its rule's detections, to what they are parts of.
+
+    pySigma parses a condition anew for whoever asks. One that is done with is in no circle then, and goes at once,
+    where it would stay with its rule, or until the collector of garbage comes by.
+    """
+    parts = [condition]
+    while parts:
+        part = parts.pop()
+        parts += getattr(part, "args", ())
+        while getattr(part, "parent", None) is not None:
+            part.parent, part = None, part.parent
+
+
 def _name(error: SigmaError, rule: SigmaRule) -> None:
     """Puts the rule's name into the message of an error that lacks it: who converts many must know which one it is."""
     message = error.args[0] if error.args else ""
@@ -162,6 +176,7 @@ class PolysigmaBackend(TextQueryBackend):
         scope = replace(scope, notes=tuple(dict.fromkeys((*scope.notes, *losses(cond, scope)))))
         kept = cast("dict[str, Any]", state.processing_state)
         kept[_EXPRESSION] = (expression, platform, scope)
+        _cut(cond)
         return expression
 
     def finish_query(self, rule: SigmaRule | SigmaCorrelationRule, query: Any, state: ConversionState) -> Any:

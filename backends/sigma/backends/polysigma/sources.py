@@ -131,20 +131,18 @@ class BaseRule:
     def _derived(self, wanted: set[str]) -> list[tuple[str, Expression]]:
         """The derived columns among `wanted`, each after those that it is made of."""
         done: dict[str, Expression] = {}
-
-        def add(name: str) -> None:
-            if name in done:
-                return
-            expression = self._definition(name)
-            if expression is None:
-                return
-            for inner in columns(expression):
-                add(inner)
-            done[name] = expression
-
         for name in sorted(wanted):
-            add(name)
+            self._derive(name, done)
         return list(done.items())
+
+    def _derive(self, name: str, done: dict[str, Expression]) -> None:
+        """Adds to `done` what a derived column is made of, and then the column."""
+        expression = None if name in done else self._definition(name)
+        if expression is None:
+            return
+        for inner in columns(expression):
+            self._derive(inner, done)
+        done[name] = expression
 
     def _definition(self, name: str) -> Expression | None:
         if name == TIME_COLUMN:

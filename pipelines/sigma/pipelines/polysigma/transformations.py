@@ -28,6 +28,8 @@ EVENT_DETECTION = "_polysigma_event"
 _SCOPE_ATTRIBUTE = "_polysigma_scope"
 """Where a transformed rule keeps its Scope: the pipeline's state is gone when a correlation of the rule comes by."""
 
+_ScopeKey = tuple[str | None, str | None, str | None, frozenset[tuple[str, str]], bool]
+
 
 @dataclass
 class ClaimsTransformation(FieldMappingTransformationBase):
@@ -40,6 +42,8 @@ class ClaimsTransformation(FieldMappingTransformationBase):
     _scope: Scope | None = field(init=False, compare=False, default=None)
     _translator: ItemTranslator | None = field(init=False, compare=False, default=None)
     _keys: dict[str, str | list[str]] | None = field(init=False, compare=False, default=None)
+    _scopes: dict[_ScopeKey, Scope] = field(init=False, compare=False, repr=False, default_factory=dict)
+    """The scopes of the rules so far, which have few log sources: a scope holds all claims of a category."""
 
     def apply(self, rule: SigmaRule | SigmaCorrelationRule) -> None:
         if isinstance(rule, SigmaRule):
@@ -90,9 +94,14 @@ class ClaimsTransformation(FieldMappingTransformationBase):
         if category is None:
             raise self._unclaimed(rule, logsource)
         asked = {field for variant in category.variants for field in variant.requires}
-        scope = self.platform.scope(logsource, required_values(rule, asked), counting=self._counting)
-        assert scope is not None
-        return scope
+        required = required_values(rule, asked)
+        parts = (logsource.category, logsource.product, logsource.service)
+        key = (*parts, frozenset(required.items()), self._counting)
+        if key not in self._scopes:
+            scope = self.platform.scope(logsource, required, counting=self._counting)
+            assert scope is not None
+            self._scopes[key] = scope
+        return self._scopes[key]
 
     @property
     def _counting(self) -> bool:
