@@ -11,7 +11,6 @@ from polysigma.plan.expressions import (
     Call,
     Case,
     Column,
-    Exists,
     Expression,
     columns,
     conjuncts,
@@ -40,6 +39,7 @@ from polysigma.plan.steps import (
 )
 from polysigma.plan.types import Type
 
+from .emptiness import filled, may_be_empty
 from .errors import unsupported
 from .logscale_filters import Filters, field_name, quoted
 from .logscale_sources import apart, in_common, shared_and_own, table_name
@@ -113,6 +113,8 @@ class _Query:
         """The ad-hoc tables of the query by name, each after those that it reads."""
         self.keys: tuple[str, ...] = ()
         """The keys of the last group."""
+        self.filled: set[str] = set()
+        """The columns that the conditions so far leave no empty text in."""
 
     def text(self) -> str:
         plan = self.plan
@@ -171,10 +173,13 @@ class _Query:
         """A row for each rule that an event matches: one clause each where no event can match two, else a split."""
         if not apart(sources):
             return self._split(sources)
-        branches = []
+        branches, raw, empty = [], set(), set()
         for source in sources:
             steps = [*self._source(source), f"{RULE_COLUMN} := {quoted(source.rule)}"]
             branches.append(" | ".join(steps))
+            raw |= self.filters.raw
+            empty |= self.filters.raw - self.filled
+        self.filters.raw, self.filled = raw, raw - empty
         self.types[RULE_COLUMN] = Type.TEXT
         return ["case {\n    " + ";\n    ".join(branches) + ";\n  }"]
 
@@ -184,11 +189,15 @@ class _Query:
         shared, own = shared_and_own(sources, tested)
         known = in_common(sources)
         lines = [step for part in known for step in self.filters.steps(part)]
+        raw, empty = set(), set()
         for source in sources:
             rest = replace(source, event=tuple(part for part in source.event if part not in known))
             noted = f'array:append(array="{RULE_COLUMN}[]", values=[{quoted(source.rule)}])'
             steps = [*self._found(rest), noted]
             lines.append("case {\n    " + " | ".join(steps) + ";\n    *;\n  }")
+            raw |= self.filters.raw
+            empty |= self.filters.raw - self.filled
+        self.filters.raw, self.filled = raw, raw - empty
         lines += [f"{RULE_COLUMN}[0]=*", f"split({RULE_COLUMN})"]
         self.types[RULE_COLUMN] = Type.TEXT
         if self.plan.steps:
@@ -217,13 +226,16 @@ class _Query:
         self.types.update(source.types)
         derived = {name for name, _ in source.derived}
         self.filters.raw = set(source.types) - derived
+        self.filled = set()
         parts = conjuncts(simplify(source.condition))
         plain = [part for part in parts if not derived & set(columns(part))]
         rest = [part for part in parts if part not in plain]
         lines = [step for part in (*source.event, *sorted(plain, key=cost)) for step in self.filters.steps(part)]
         early = self._early(source)
         lines += self._derive([item for item in source.derived if item[0] in early], source.types)
-        return lines + [step for part in sorted(rest, key=cost) for step in self.filters.steps(part)]
+        lines += [step for part in sorted(rest, key=cost) for step in self.filters.steps(part)]
+        self.filled = filled(parts)
+        return lines
 
     def _derive(self, items: list[tuple[str, Expression]], types: Mapping[str, Type]) -> list[str]:
         from polysigma.plan.typing import Scope, infer
@@ -231,7 +243,9 @@ class _Query:
         lines = []
         for name, expression in items:
             lines += self.values.assign(name, expression)
-            if self._may_be_empty(expression):
+            empty = self._may_be_empty(expression)
+            self.filled.discard(name)
+            if empty:
                 self.filters.raw.add(name)
             known = {**types, **self.types}
             if all(column in known for column in columns(expression)):
@@ -239,14 +253,7 @@ class _Query:
         return lines
 
     def _may_be_empty(self, value: Expression) -> bool:
-        """Whether a value can be an empty text, as the columns that events come with can be."""
-        match value:
-            case Column(name=name):
-                return name in self.filters.raw
-            case Case(branches=branches, otherwise=otherwise):
-                return any(self._may_be_empty(item) for item in (*(result for _, result in branches), otherwise))
-            case _:
-                return False
+        return may_be_empty(value, self.filters.raw - self.filled)
 
     def _typed(self, name: str, kind: Type | None, *, own: bool) -> None:
         self.types[name] = kind or Type.TEXT
@@ -265,8 +272,9 @@ class _Query:
                 case Annotate(by=by, measures=measures):
                     self._annotate(by, measures)
                 case Where(condition=condition):
-                    for part in conjuncts(simplify(condition)):
-                        self.lines += self.filters.steps(part)
+                    parts = conjuncts(simplify(condition))
+                    self.lines += [line for part in parts for line in self.filters.steps(part)]
+                    self.filled |= filled(parts)
                 case Derive(columns=items):
                     self.lines += self._derive(list(items), self.types)
                 case Score(name=name, cases=cases):
@@ -301,6 +309,7 @@ class _Query:
             field_name(measure.name) for measure in measures if measure.function == "count" and by
         }
         self.flags.clear()
+        self.filters.raw.clear()  # keys and what measures leave are missing or have text
         self.keys = by
 
     def _annotate(self, by: tuple[str, ...], measures: tuple[Measure, ...]) -> None:
@@ -336,7 +345,7 @@ class _Query:
         name = field_name(measure.name)
         function, source = measure.function, None
         if measure.value is not None:
-            source = self._source_field(measure, before)
+            source = self._source_field(measure, before, taken)
         match function:
             case "count":
                 return f"count(as={name})", measure.name
@@ -347,7 +356,7 @@ class _Query:
                 return f"sum({field}, as={name})", measure.name
             case "distinct" | "distinct_if":
                 assert source is not None
-                return f"count({self._with_values(measure, source, before)}, distinct=true, as={name})", measure.name
+                return f"count({source}, distinct=true, as={name})", measure.name
             case "sum" | "min" | "max" | "avg" | "stdev":
                 return f"{_SIMPLE[function]}({source}, as={name})", measure.name
             case "median" | "percentile":
@@ -372,19 +381,6 @@ class _Query:
             case _:
                 raise unsupported(f"the measure {function} has no counterpart in LogScale")
 
-    def _with_values(self, measure: Measure, source: str, before: list[str]) -> str:
-        """The field, or a copy that is there only where it is not empty text, which counts as missing."""
-        value = measure.value
-        if not isinstance(value, Column) or value.name in self.keys or self.types.get(value.name) is not Type.TEXT:
-            return source
-        asked_for = all(Exists(value) in conjuncts(search.condition) for search in self.plan.sources)
-        if asked_for:
-            return source
-        self.values.temporaries += 1
-        copy = f"_t{self.values.temporaries}"
-        before.append(f"{copy} := coalesce([{source}])")
-        return copy
-
     def _time_of(self, source: str, before: list[str]) -> str:
         """A new field with the event's time, for events that have a value in a field."""
         self.values.temporaries += 1
@@ -392,19 +388,41 @@ class _Query:
         before.append(f'case {{\n    ({source}=* and {source}!="") | {time} := {TIME_COLUMN};\n    *;\n  }}')
         return time
 
-    def _source_field(self, measure: Measure, before: list[str]) -> str:
+    def _source_field(self, measure: Measure, before: list[str], taken: set[str]) -> str:
+        """The field that a measure reads; a new one, set by steps before, where it is no field or can be empty text.
+
+        An empty text is missing, but a value to these functions, which coalesce() makes null of it for. Numbers are
+        left alone: no source read shows an event with an empty text for one.
+        """
         assert measure.value is not None
         value: Expression = measure.value
+        if self._counts_empty(measure):
+            value = value if isinstance(value, Call) and value.name == "coalesce" else Call("coalesce", (value,))
         if measure.condition is not None:
-            self.values.temporaries += 1
-            field = f"_t{self.values.temporaries}"
-            before += self.values.assign(field, Case(((measure.condition, value),), NULL))
-            return field
+            value = Case(((measure.condition, value),), NULL)
         if isinstance(value, Column):
             return field_name(value.name)
+        if measure.function in {"collect", "any_value"} and not {measure.name} & {*self.types, *taken}:
+            # These functions name their result as the field.
+            before += self.values.assign(measure.name, value)
+            return field_name(measure.name)
         field, steps = self.values.temporary(value)
         before += steps
         return field
+
+    def _counts_empty(self, measure: Measure) -> bool:
+        """Whether a measure would take an empty text for a value. What is only a host's label may be none."""
+        from polysigma.plan.typing import Scope, infer
+
+        value = measure.value
+        if value is None or measure.function not in {"distinct", "distinct_if", "collect", "any_value"}:
+            return False
+        labels = {name for output in self.plan.outputs if output.role == "label" for name in output.columns}
+        if measure.function == "any_value" and measure.name in labels:
+            return False
+        if not set(columns(value)) <= self.types.keys():
+            return False
+        return infer(value, Scope(self.types, {})).type in {Type.TEXT, Type.ADDRESS} and self._may_be_empty(value)
 
     def _table(self) -> str:
         """Shows and orders at once: `table` orders by time of its own accord, so a `sort` before it would be lost."""

@@ -33,6 +33,7 @@ from polysigma.plan.simplify import simplify
 from polysigma.plan.steps import RULE_COLUMN, Annotate, Chain, Group, Plan, Source, all_steps, widest_bucket
 from polysigma.plan.types import Type
 
+from .emptiness import filled
 from .errors import unsupported
 from .printer import Job, Printer, one_line
 from .spl_search import Search
@@ -219,6 +220,7 @@ class _Query:
         early = _closure({column for part in rest for column in columns(part)}, derived)
         lines = self._derived([item for item in source.derived if item[0] in early])
         lines += where(self.values, tuple(sorted(rest, key=_cost)))
+        self.values.filled = filled(conjuncts(source.condition))
         if self.plan.steps:
             lines += self._derived([item for item in source.derived if item[0] not in early])
         return lines
@@ -315,6 +317,7 @@ class _Query:
         lines.append(f"mvexpand {RULE_COLUMN}")
         self.values.types[RULE_COLUMN] = Type.TEXT
         self.values.present.add(RULE_COLUMN)
+        self.values.filled = set.intersection(*(filled(conjuncts(source.condition)) for source in sources))
         lines += self._derived([(name, shared[name]) for name in shared if name not in early])
         for name, branches in own.items():
             cases = tuple((_is_rule(rule), expression) for rule, expression in branches.items())

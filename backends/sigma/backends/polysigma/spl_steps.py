@@ -51,6 +51,8 @@ _SIMPLE = {
     "first": "earliest",
     "last": "latest",
 }
+_NUMBERS_ONLY = frozenset({"sum", "avg", "stdev", "median", "percentile"})
+"""Functions that leave out what is no number."""
 _NEVER_MISSING = frozenset({"count", "count_if", "distinct", "distinct_if"})
 
 
@@ -115,8 +117,11 @@ class Steps:
         """The commands that compute a column."""
         kind = self.values.type_of(expression)
         lines = self.values.assign(name, expression)
+        empty = self.values.may_be_empty(expression)
         self.values.types[name] = kind or Type.TEXT
         self._made(name)
+        if empty:
+            self.values.doubtful.add(name)
         if kind is Type.BOOLEAN:
             self.values.present.add(name)
             self.values.lowered.add(name)
@@ -125,6 +130,8 @@ class Steps:
     def _made(self, name: str) -> None:
         self.values.recorded.discard(name)
         self.values.present.discard(name)
+        self.values.doubtful.discard(name)
+        self.values.filled.discard(name)
         self.values.lowered.discard(name)
         self.values.aliases.pop(name, None)
 
@@ -135,23 +142,19 @@ class Steps:
             for measure in step.measures
             if measure.value is not None and measure.function != "any_value"
             for column in columns(measure.value)
+            if measure.function not in _NUMBERS_ONLY or self.values.types.get(column) in {Type.TEXT, Type.ADDRESS}
         )
-        texts = [
-            name
-            for name in read
-            if name in self.values.recorded and name not in self.values.present and self._is_text(name)
-        ]
+        texts = [name for name in read if self.values.may_be_empty(Column(name))]
         return (
             ["eval " + ", ".join(f'{eval_name(name)}=nullif({eval_name(name)}, "")' for name in texts)] if texts else []
         )
-
-    def _is_text(self, name: str) -> bool:
-        return self.values.types.get(name) in {Type.TEXT, Type.ADDRESS}
 
     def _group(self, step: Group) -> list[str]:
         lines = self._measured("stats", step.by, step.measures)
         values = self.values
         values.recorded.clear()
+        values.doubtful.clear()
+        values.filled.clear()
         values.aliases.clear()
         values.lowered &= set(step.by)
         values.present = {*step.by, *(one.name for one in step.measures if one.function in _NEVER_MISSING)}

@@ -34,6 +34,7 @@ from polysigma.plan.functions import SHARES, TIME_PARTS
 from polysigma.plan.steps import Branch, Measure, StepBase
 from polysigma.plan.typing import Scope, infer
 
+from .emptiness import may_be_empty
 from .errors import unsupported
 from .spl_tests import Tests
 from .spl_text import eval_name, eval_string, eval_value, regex_string
@@ -58,6 +59,10 @@ class Values:
         self.types: dict[str, Type] = {}
         self.recorded: set[str] = set()
         """Columns that came with the events: text on the wire, perhaps empty."""
+        self.doubtful: set[str] = set()
+        """Columns made of these that can be empty text as well."""
+        self.filled: set[str] = set()
+        """Columns that the search leaves no empty text in."""
         self.present: set[str] = set()
         """Columns that no row lacks here."""
         self.lowered: set[str] = set()
@@ -121,11 +126,14 @@ class Values:
             pairs.append(f"true(), {self.text(otherwise)}")
         return f"case({', '.join(pairs)})"
 
-    def filled(self, item: Expression) -> str:
+    def without_empty(self, item: Expression) -> str:
         """A value with empty text made null, as functions that look for a value need it."""
         text = self.text(item)
-        may_be_empty = isinstance(item, Column) and item.name in self.recorded and item.name not in self.present
-        return f'nullif({text}, "")' if may_be_empty else text
+        return f'nullif({text}, "")' if self.may_be_empty(item) else text
+
+    def may_be_empty(self, item: Expression) -> bool:
+        """Whether a value can be empty text, which counts as missing but is a value to Splunk."""
+        return may_be_empty(item, (self.recorded | self.doubtful) - self.present - self.filled)
 
     def assign(self, name: str, item: Expression) -> list[str]:
         """The commands that store a value in a field."""
@@ -158,16 +166,16 @@ class Values:
         match name:
             case "coalesce":
                 *values, last = arguments
-                return f"coalesce({', '.join([*(self.filled(value) for value in values), self.text(last)])})"
+                return f"coalesce({', '.join([*(self.without_empty(value) for value in values), self.text(last)])})"
             case "round":
                 return f"round({self.text(first)}, {self.text(arguments[1])})"
             case "lower":
                 return f"lower({self.text(first)})"
             case "length":
-                return f"len({self.filled(first)})"
+                return f"len({self.without_empty(first)})"
             case "digit_ratio" | "vowel_ratio":
                 counted = f'len(replace({self.text(first)}, "[^{SHARES[name]}]", ""))'
-                return f"{counted}/len({self.filled(first)})"
+                return f"{counted}/len({self.without_empty(first)})"
             case "labels":
                 return self._labels(first, arguments[1])
             case "base_name":
