@@ -305,9 +305,15 @@ def _moment(time: float) -> datetime:
 
 
 def _labels(name: str, count: float) -> str | None:
-    """The last `count` labels of a domain name; all of it where it has fewer. The root's dot at the end is no label."""
+    """The last `count` labels of a domain name; all of it where it has fewer. The root's dot at the end is no label.
+
+    A label has a character: what stands before an empty one (`a..b`) is not part of the name.
+    """
     labels = name.removesuffix(".").split(".")
-    return ".".join(labels[-int(count) :]) if count >= 1 else None
+    kept: list[str] = []
+    while labels and labels[-1] and len(kept) < count:
+        kept.insert(0, labels.pop())
+    return ".".join(kept) or None
 
 
 def _base_name(path: str) -> str:

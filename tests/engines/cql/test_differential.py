@@ -300,6 +300,9 @@ DIFFERED = [
     (Comparison("=", Case(((Exists(IMAGE), Constant(1e20)),), Constant(0)), Constant(1e20)), {"Image": "a"}),
     (TextMatch(Call("base_name", (IMAGE,)), (Wildcard.ONE,)), {"Image": "a\n//"}),
     (TextMatch(LABELS, ("b.c",)), {"Image": "a.b.c."}),
+    (TextMatch(LABELS, ("b",)), {"Image": ".b"}),
+    (TextMatch(LABELS, ("b.c",)), {"Image": "a..b.c"}),
+    (TextMatch(LABELS, (Wildcard.ANY,)), {"Image": "a.."}),
 ]
 
 
