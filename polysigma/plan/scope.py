@@ -25,7 +25,7 @@ from polysigma.plan.types import Type
 from polysigma.plan.typing import Scope, infer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
 
 def columns_after(steps: tuple[Step, ...], columns: Mapping[str, Type]) -> dict[str, Type]:
@@ -55,6 +55,14 @@ def columns_after(steps: tuple[Step, ...], columns: Mapping[str, Type]) -> dict[
             case _:
                 assert_never(step)
     return scope
+
+
+def free_name(name: str, taken: Container[str], *, join: str = "") -> str:
+    """A name that is not taken: `Window`, `Window2` and so on."""
+    number = 1
+    while (found := f"{name}{join}{number}" if number > 1 else name) in taken:
+        number += 1
+    return found
 
 
 def _measured(measures: tuple[Measure, ...], scope: Mapping[str, Type]) -> dict[str, Type]:

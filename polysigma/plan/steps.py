@@ -6,10 +6,10 @@ has to print it. What a rule needs beyond these steps is refused, and said.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, assert_never
 
-from polysigma.plan.expressions import columns
+from polysigma.plan.expressions import Column, TextMatch, columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -227,8 +227,23 @@ class Plan:
     quiet: int | None = None
     """Seconds for which a key that has been reported is not reported again."""
 
+    @property
+    def edge(self) -> int:
+        """A window ends on a multiple of so many seconds: where the last whole bucket, or the last run, ended."""
+        return widest_bucket(self.steps) or (self.schedule.every if self.schedule else 60)
+
+    def part(self, branch: Branch) -> Plan:
+        """A branch of a chain as a plan of its own, which shows nothing."""
+        sources = tuple(source for source in self.sources if source.rule in branch.rules)
+        return replace(self, sources=sources, steps=branch.steps, outputs=())
+
 
 _COUNTING = frozenset({"count", "count_if", "sum", "avg", "stdev", "median", "percentile"})
+
+
+def is_rule(rule: str) -> Expression:
+    """Whether a row matched a rule, in a plan with several searches."""
+    return TextMatch(Column(RULE_COLUMN), (rule,), cased=True)
 
 
 def all_steps(steps: tuple[Step, ...]) -> Iterator[Step]:

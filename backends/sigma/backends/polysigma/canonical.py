@@ -15,7 +15,7 @@ from polysigma.plan.expressions import Column
 from polysigma.plan.faults import PlanError
 from polysigma.plan.metadata import read_metadata
 from polysigma.plan.parameters import bind
-from polysigma.plan.scope import columns_after
+from polysigma.plan.scope import columns_after, free_name
 from polysigma.plan.steps import (
     END_COLUMN,
     RULE_COLUMN,
@@ -149,7 +149,7 @@ class Correlations:
             approximations.append("in an order a hit of a correlation counts as there from its first event to its last")
         return Correlated(
             name=_name(rule),
-            bases=tuple({id(base): base for base in _unique(parts)}.values()),
+            bases=tuple(_unique(parts)),
             steps=(*inside, *steps),
             columns=columns_after(steps, columns),
             asked=asked,
@@ -204,7 +204,7 @@ class Correlations:
             steps = built.steps
         else:
             called = tuple((one.reference, _name(one.rule)) for one in rule.referenced_rules)
-            bucket = (_free(WINDOW, columns), window) if shorter else None
+            bucket = (free_name(WINDOW, columns), window) if shorter else None
             standard = portable(rule, columns, called, bucket, spans=spans)
             reasons = (_windows(window, tumbling=shorter),)
             own = _Own(standard.fields, Schedule(min(window, 3600)), None, reasons, standard=True)
@@ -243,14 +243,6 @@ class _Own:
 
 def _name(rule: SigmaCorrelationRule | SigmaRule) -> str:
     return rule.name or str(rule.id or rule.title)
-
-
-def _free(name: str, taken: Mapping[str, Type]) -> str:
-    """A column's name that is not taken: `Window`, `Window2` and so on."""
-    number = 1
-    while (found := f"{name}{number}" if number > 1 else name) in taken:
-        number += 1
-    return found
 
 
 def _with_aliases(part: Correlated, aliases: Mapping[str, Mapping[str, str]]) -> dict[str, Type]:

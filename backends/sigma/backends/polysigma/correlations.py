@@ -29,7 +29,6 @@ from polysigma.plan.expressions import (
     ComparisonOperator,
     Constant,
     Expression,
-    TextMatch,
     conjunction,
     disjunction,
 )
@@ -45,6 +44,7 @@ from polysigma.plan.steps import (
     Select,
     Step,
     Where,
+    is_rule,
 )
 
 from .errors import unsupported
@@ -216,7 +216,7 @@ def _seen(keys: tuple[str, ...], terms: list[_Term], rules: tuple[str, ...]) -> 
     if len(set(seen.values())) < len(seen):
         seen = {rule: f"{name}_{number}" for number, (rule, name) in enumerate(seen.items(), 1)}
     flags = tuple(
-        Measure(name, "max", Case(((_is_rule(rule), Constant(1)),), Constant(0))) for rule, name in seen.items()
+        Measure(name, "max", Case(((is_rule(rule), Constant(1)),), Constant(0))) for rule, name in seen.items()
     )
 
     def met(term: _Term) -> Expression:
@@ -224,10 +224,6 @@ def _seen(keys: tuple[str, ...], terms: list[_Term], rules: tuple[str, ...]) -> 
         return conjunction(*(Comparison("=", Column(seen[rule]), Constant(int(rule in term.some))) for rule in asked))
 
     return [Group(keys, flags), Where(disjunction(*(met(term) for term in terms)))]
-
-
-def _is_rule(rule: str) -> Expression:
-    return TextMatch(Column(RULE_COLUMN), (rule,), cased=True)
 
 
 def _orders(name: str, terms: list[_Term], rules: tuple[str, ...]) -> tuple[Order, ...]:

@@ -83,9 +83,6 @@ def call(node: Call, expressions: Expressions) -> str:
             return _event_text(node, expressions)
         case "event_integer":
             return f"tolong({_event_data(node, expressions)})"
-        case "seconds_between":
-            later, earlier = node.arguments
-            return f"(({expressions.value(later)} - {expressions.value(earlier)}) / 1s)"
         case "time_from_seconds":
             return f"unixtime_seconds_todatetime({expressions.value(first)})"
         case "time_from_milliseconds":

@@ -37,7 +37,6 @@ from polysigma.plan.steps import (
     Step,
     Take,
     Where,
-    widest_bucket,
 )
 from polysigma.plan.types import Type
 
@@ -109,8 +108,7 @@ class Query:
         hits = []
         present: set[str] | None = None
         for branch in step.branches:
-            sources = tuple(source for source in self.plan.sources if source.rule in branch.rules)
-            inner = Query(replace(self.job, plan=replace(self.plan, sources=sources, steps=branch.steps, outputs=())))
+            inner = Query(replace(self.job, plan=self.plan.part(branch)))
             inner.lets, inner.rows, inner.whole = self.lets, self.rows, self.whole
             inner.run(step.columns)
             self.rows = inner.rows
@@ -258,8 +256,7 @@ class Query:
         """Start and end of the window, in a hunt: it ends where the last whole bucket or run ended."""
         if self.plan.window is None or self.job.form != "hunt":
             return None
-        edge = widest_bucket(self.whole.steps) or (self.plan.schedule.every if self.plan.schedule else 60)
-        end = self._bin("now()", edge)
+        end = self._bin("now()", self.whole.edge)
         return f"{end} - {timespan(self.plan.window)}", end
 
     def _bounds(self) -> list[str]:

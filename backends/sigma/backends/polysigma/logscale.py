@@ -144,8 +144,7 @@ class _Query:
         """A table for each branch, and the rows of all of them as what the query goes on with."""
         read = []
         for branch in step.branches:
-            sources = tuple(source for source in self.plan.sources if source.rule in branch.rules)
-            inner = _Query(replace(self.job, plan=replace(self.plan, sources=sources, steps=branch.steps, outputs=())))
+            inner = _Query(replace(self.job, plan=self.plan.part(branch)))
             inner.tables, inner.values.temporaries = self.tables, self.values.temporaries
             inner.run()
             self.values.temporaries = inner.values.temporaries
@@ -165,7 +164,7 @@ class _Query:
 
     def _interval(self, window: int) -> str:
         """The window in the query; it must stand first. Anchored, so that it ends on a bucket's edge."""
-        every = widest_bucket(self.plan.steps) or (self.plan.schedule.every if self.plan.schedule else 60)
+        every = self.plan.edge
         anchor = next((unit for size, unit in _ANCHORS if every % size == 0 and window % size == 0), "s")
         return f'setTimeInterval(start="{format_duration(window)}@{anchor}", end="now@{anchor}", timezone="UTC")'
 

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from polysigma.plan.expressions import Column, Expression, In, ListLiteral, columns
+from polysigma.plan.scope import free_name
 
 from .errors import unsupported
 from .ordering import closure
@@ -79,11 +80,7 @@ def shared_and_own(
 
 def table_name(rule: str, taken: Mapping[str, str]) -> str:
     """A name that no table has yet."""
-    plain = re.sub(r"[^A-Za-z0-9_]", "_", rule)
-    number = 1
-    while (found := f"{plain}_{number}" if number > 1 else plain) in taken:
-        number += 1
-    return found
+    return free_name(re.sub(r"[^A-Za-z0-9_]", "_", rule), taken, join="_")
 
 
 def _choices(source: Source) -> dict[str, tuple[Scalar, ...]]:

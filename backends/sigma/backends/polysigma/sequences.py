@@ -20,7 +20,6 @@ from polysigma.plan.expressions import (
     Expression,
     In,
     ListLiteral,
-    TextMatch,
     conjunction,
     disjunction,
 )
@@ -35,6 +34,7 @@ from polysigma.plan.steps import (
     Ordered,
     Step,
     Where,
+    is_rule,
 )
 
 from .errors import unsupported
@@ -125,23 +125,23 @@ def _order(order: Order, step: Ordered, prefix: str) -> _Passes:
     rules, first, last = order.rules, 0, len(order.rules) - 1
     earliest = name(f"{prefix}From{first + 1}")
     latest = name(f"{prefix}Until{last + 1}")
-    passes = [[Measure(earliest, "min", _where(_is_rule(rules[first]), start))]]
+    passes = [[Measure(earliest, "min", _where(is_rule(rules[first]), start))]]
     if last:
-        passes[0].append(Measure(latest, "max", _where(_is_rule(rules[last]), end)))
+        passes[0].append(Measure(latest, "max", _where(is_rule(rules[last]), end)))
     annotated = False
     while last - first > 1:
         first += 1
         after = Comparison(">=", end, Column(earliest))
         value = Case(((Comparison(">=", start, Column(earliest)), start),), Column(earliest)) if step.spans else start
         earliest = name(f"{prefix}From{first + 1}")
-        passes.append([Measure(earliest, "min", _where(conjunction(_is_rule(rules[first]), after), value))])
+        passes.append([Measure(earliest, "min", _where(conjunction(is_rule(rules[first]), after), value))])
         annotated = last - first == 1
         if not annotated:
             last -= 1
             before = Comparison("<=", start, Column(latest))
             value = Case(((Comparison("<=", end, Column(latest)), end),), Column(latest)) if step.spans else end
             latest = name(f"{prefix}Until{last + 1}")
-            passes[-1].append(Measure(latest, "max", _where(conjunction(_is_rule(rules[last]), before), value)))
+            passes[-1].append(Measure(latest, "max", _where(conjunction(is_rule(rules[last]), before), value)))
     met: Expression = Comparison("<=", Column(earliest), Column(latest)) if last else Exists(Column(earliest))
     absent = None
     if order.without:
@@ -149,10 +149,6 @@ def _order(order: Order, step: Ordered, prefix: str) -> _Passes:
         absent = Measure(name(f"{prefix}Unwanted"), "count_if", condition=none)
         met = conjunction(met, Comparison("=", Column(absent.name), Constant(0)))
     return _Passes(tuple(tuple(one) for one in passes), met, latest, annotated, absent)
-
-
-def _is_rule(rule: str) -> Expression:
-    return TextMatch(Column(RULE_COLUMN), (rule,), cased=True)
 
 
 def _where(condition: Expression, value: Expression) -> Expression:

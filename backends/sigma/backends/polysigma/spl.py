@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from polysigma import schemas
@@ -30,11 +29,12 @@ from polysigma.plan.expressions import (
     walk,
 )
 from polysigma.plan.simplify import simplify
-from polysigma.plan.steps import RULE_COLUMN, Annotate, Chain, Group, Plan, Source, all_steps, widest_bucket
+from polysigma.plan.steps import RULE_COLUMN, Annotate, Chain, Group, Plan, Source, all_steps, is_rule, widest_bucket
 from polysigma.plan.types import Type
 
 from .emptiness import filled
 from .errors import unsupported
+from .ordering import closure
 from .printer import Job, Printer, one_line
 from .spl_search import Search
 from .spl_steps import WIDTH, Steps, where
@@ -45,7 +45,7 @@ from .spl_values import Values, parts_of_dates
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from polysigma.plan.steps import Branch, Step
+    from polysigma.plan.steps import Branch
 
     from .printer import Form
 
@@ -162,8 +162,7 @@ class _Query:
         types: dict[str, Type] = {}
         # Events come first: what is appended is limited, and hits are few.
         for branch in sorted(step.branches, key=_makes_hits):
-            sources = tuple(source for source in self.plan.sources if source.rule in branch.rules)
-            inner = _Query(self._part(sources, branch.steps), self.form, self.index_macro)
+            inner = _Query(self.plan.part(branch), self.form, self.index_macro)
             inner.whole = self.whole
             commands = inner._commands()
             values = inner.values
@@ -184,10 +183,6 @@ class _Query:
         self.values.present |= {RULE_COLUMN, *(name for name in step.columns if name in (present or ()))}
         return lines
 
-    def _part(self, sources: tuple[Source, ...], steps: tuple[Step, ...]) -> Plan:
-        """A part of the plan, as a plan."""
-        return replace(self.plan, sources=sources, steps=steps, outputs=())
-
     # The time.
 
     def _times(self) -> str:
@@ -195,7 +190,7 @@ class _Query:
         window = self.plan.window
         if window is None or self.form != "hunt":
             return ""
-        every = widest_bucket(self.whole.steps) or (self.plan.schedule.every if self.plan.schedule else 60)
+        every = self.whole.edge
         anchor = next((unit for size, unit in _ANCHORS if every % size == 0 and window % size == 0), "s")
         return f"earliest=-{format_duration(window)}@{anchor} latest=@{anchor}"
 
@@ -217,7 +212,7 @@ class _Query:
 
     def _computed(self, source: Source, rest: tuple[Expression, ...]) -> list[str]:
         derived = dict(source.derived)
-        early = _closure({column for part in rest for column in columns(part)}, derived)
+        early = closure({column for part in rest for column in columns(part)}, derived)
         lines = self._derived([item for item in source.derived if item[0] in early])
         lines += where(self.values, tuple(sorted(rest, key=_cost)))
         self.values.filled = filled(conjuncts(source.condition))
@@ -302,7 +297,7 @@ class _Query:
         lines = [_search_line([f"({(chr(10) + '    OR ').join(searches)})", self._times()])]
         needed = {column for source in sources for part in conjuncts(source.condition) for column in columns(part)}
         shared, own = _shared(sources)
-        early = _closure(needed, shared)
+        early = closure(needed, shared)
         if needed & own.keys():
             raise unsupported(f"{', '.join(sorted(needed & own.keys()))} is computed differently in each of the rules")
         lines += self._derived([(name, shared[name]) for name in shared if name in early])
@@ -320,7 +315,7 @@ class _Query:
         self.values.filled = set.intersection(*(filled(conjuncts(source.condition)) for source in sources))
         lines += self._derived([(name, shared[name]) for name in shared if name not in early])
         for name, branches in own.items():
-            cases = tuple((_is_rule(rule), expression) for rule, expression in branches.items())
+            cases = tuple((is_rule(rule), expression) for rule, expression in branches.items())
             lines += self._derived([(name, Case(cases, Constant(None)))])
         return lines
 
@@ -391,22 +386,6 @@ def _shared(sources: tuple[Source, ...]) -> tuple[dict[str, Expression], dict[st
 def _is_place(part: Expression) -> bool:
     """Whether a part of the event filter only says where events are, which the search has seen to."""
     return set(columns(part)) <= {"source", DATA_MODEL}
-
-
-def _is_rule(rule: str) -> Expression:
-    return TextMatch(Column(RULE_COLUMN), (rule,), cased=True)
-
-
-def _closure(names: set[str], derived: dict[str, Expression]) -> set[str]:
-    """The derived columns among `names`, and those that they are made of."""
-    found: set[str] = set()
-    queue = [name for name in names if name in derived]
-    while queue:
-        name = queue.pop()
-        if name not in found:
-            found.add(name)
-            queue += [column for column in columns(derived[name]) if column in derived]
-    return found
 
 
 def _cost(part: Expression) -> int:

@@ -32,7 +32,6 @@ from polysigma.plan.steps import (
     Step,
     Take,
     Where,
-    widest_bucket,
 )
 from polysigma.plan.types import Type
 
@@ -85,9 +84,7 @@ class _Query:
             self._sources(sources)
             for number, step in enumerate(self.plan.steps, 1):
                 self._step(str(number), step)
-            query = self._result()
-            for alias, body in self.withs:
-                query = query.with_(exp.to_identifier(alias), as_=body, copy=False)
+            query = self._with_parts(self._result())
         sql: str = query.sql(self.dialect.name, pretty=True, copy=False, unsupported_level=sqlglot.ErrorLevel.RAISE)
         return sql + "\n"
 
@@ -98,11 +95,15 @@ class _Query:
         for number, step in enumerate(self.plan.steps, 1):
             self._step(str(number), step)
         shown = columns_after(self.plan.steps, types)
-        query: exp.Query = picked([name(column) for column in shown], self.previous)
-        for alias, body in self.withs:
-            query = query.with_(exp.to_identifier(alias), as_=body, copy=False)
+        query = self._with_parts(picked([name(column) for column in shown], self.previous))
         text: str = query.sql(self.dialect.name, copy=False, unsupported_level=sqlglot.ErrorLevel.RAISE)
         return text
+
+    def _with_parts(self, query: exp.Query) -> exp.Query:
+        """The last query, with the named ones that it reads before it."""
+        for alias, body in self.withs:
+            query = query.with_(exp.to_identifier(alias), as_=body, copy=False)
+        return query
 
     @property
     def previous(self) -> str:
@@ -243,8 +244,7 @@ class _Query:
         if self.job.form != "hunt":
             return []
         assert self.plan.window is not None
-        edge = widest_bucket(self.plan.steps) or (self.plan.schedule.every if self.plan.schedule else 60)
-        end = self.dialect.floor(self.dialect.now(), edge)
+        end = self.dialect.floor(self.dialect.now(), self.plan.edge)
         start = exp.Sub(
             this=end.copy(), expression=exp.Interval(this=exp.convert(str(self.plan.window)), unit=exp.var("SECOND"))
         )
