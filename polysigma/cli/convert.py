@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError, Severity, as_text
+from polysigma.files import write_whole, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -107,7 +106,9 @@ def command(
         click.echo("\n".join(query for result in converted for query in result.queries), nl=False)
     else:
         for path, text in _texts(converted, output):
-            _write(path, text)
+            with writing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, text)
         click.echo(f"{len(converted)} queries written to {output}", err=True)
     if findings:
         click.echo(as_text(findings), err=True)
@@ -165,21 +166,6 @@ def _texts(done: list[_Done], folder: Path) -> list[tuple[Path, str]]:
                 raise PolysigmaError(Diagnostic("same-name", message, "give each rule a name", str(result.path)))
             found[path] = query
     return list(found.items())
-
-
-def _write(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".polysigma-")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise PolysigmaError(
-            Diagnostic("unwritable", f"cannot be written: {error.strerror}", None, str(path))
-        ) from None
 
 
 class _progress:  # noqa: N801 (used as a function)

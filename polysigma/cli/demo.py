@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
+from polysigma.files import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -140,12 +141,8 @@ class _Demo:
 
     def _save(self, name: str, text: str) -> Path:
         path = self.folder / name
-        try:
+        with writing(path):
             path.write_text(text, encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise PolysigmaError(
-                Diagnostic("unwritable", f"cannot be written: {error.strerror}", None, str(path))
-            ) from None
         return path
 
     def _show_query(self, query: str, path: Path) -> None:

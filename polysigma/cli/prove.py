@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from polysigma.diagnostics import PolysigmaError, as_text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from polysigma.progress import progress
 
 
 @click.command()
@@ -61,7 +58,7 @@ def command(
     files, findings = read_rules(rules or packaged_names())
     if findings:
         raise PolysigmaError(*findings)
-    with _Progress() as progress:
+    with progress() as told:
         proof = prove(
             files,
             wanted,
@@ -71,32 +68,9 @@ def command(
             every_window=every_window,
             tuning=read_tuning(tuning) if tuning else None,
             workers=jobs or os.cpu_count() or 1,
-            progress=progress,
+            progress=told,
         )
     if proof.findings and form != "json":
         click.echo(as_text(proof.findings), err=True)
     WRITERS[form](proof, sys.stdout)
     sys.exit(0 if proof.holds else 1)
-
-
-class _Progress:
-    """A context that gives a progress bar on standard error, or None where that is no terminal."""
-
-    def __init__(self) -> None:
-        self.bar: Any = None
-
-    def __enter__(self) -> Callable[[str, float], None] | None:
-        if not sys.stderr.isatty():
-            return None
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-        bar = self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        task = bar.add_task("", total=1.0)
-        bar.start()
-        return lambda what, part: bar.update(task, description=what, completed=part)
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar:
-            self.bar.stop()

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError, as_text
+from polysigma.progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from polysigma.tune.history import Study
 
 
@@ -105,9 +104,9 @@ def _study(rule: str, data: tuple[str, ...], options: dict[str, Any]) -> Study:
     labels = read_labels(options["labels"]) if options["labels"] else None
     duckdb()  # before the data is looked at: without it there is nothing to be had
     try:
-        with _Progress() as progress:
+        with progress() as told:
             if options["scenarios"]:
-                return study_scenarios(rule, tuning=tuning, only=options["parameters"], progress=progress)
+                return study_scenarios(rule, tuning=tuning, only=options["parameters"], progress=told)
             return study(
                 rule,
                 data,
@@ -116,7 +115,7 @@ def _study(rule: str, data: tuple[str, ...], options: dict[str, Any]) -> Study:
                 labels=labels,
                 only=options["parameters"],
                 proposals=options["proposals"],
-                progress=progress,
+                progress=told,
             )
     except OSError as error:
         message = f"{error.filename or 'polysigma'}: {error.strerror or error}"
@@ -151,26 +150,3 @@ def _emit(rules: list[str], options: dict[str, Any]) -> None:
         after = f" < {one.options}" if one.options else ""
         start = "xargs sigma convert" if one.options else "sigma convert"
         click.echo(f"{start} -t TARGET -p PLATFORM {' '.join([*arguments, 'RULE'])}{after}   # {one.detection}")
-
-
-class _Progress:
-    """A context that gives a progress bar on standard error, or None where that is no terminal."""
-
-    def __init__(self) -> None:
-        self.bar: Any = None
-
-    def __enter__(self) -> Callable[[str, float], None] | None:
-        if not sys.stderr.isatty():
-            return None
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-        bar = self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        task = bar.add_task("", total=1.0)
-        bar.start()
-        return lambda what, part: bar.update(task, description=what, completed=part)
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar:
-            self.bar.stop()

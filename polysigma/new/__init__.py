@@ -16,6 +16,7 @@ import yaml
 
 from polysigma.catalog import packaged_names, rules_root
 from polysigma.diagnostics import Diagnostic, PolysigmaError
+from polysigma.files import writing
 from polysigma.tuning.model import today
 
 if TYPE_CHECKING:
@@ -103,14 +104,10 @@ def create(name: str, root: Path, platforms: Sequence[str] = (), category: str =
         **CATEGORIES[category].words,
     }
     made = {file: _filled(_template(template.format(category=category)), blanks) for file, template in _FILES}
-    try:
+    with writing(folder):
         folder.mkdir(parents=True)
         for file, text in made.items():
             (folder / file).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise PolysigmaError(
-            Diagnostic("unwritable", f"cannot be written: {error.strerror}", None, str(folder))
-        ) from None
     return [folder / file for file in made]
 
 

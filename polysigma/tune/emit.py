@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from polysigma.catalog import packaged_names, read_rules
-from polysigma.diagnostics import Diagnostic, PolysigmaError
+from polysigma.diagnostics import PolysigmaError
+from polysigma.files import writing
 from polysigma.tuning import apply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from polysigma.diagnostics import Diagnostic
     from polysigma.plan.metadata import ParameterValue
     from polysigma.tuning import Tuning
 
@@ -81,14 +83,10 @@ def _items(value: Any) -> Iterator[str]:
 
 def _written(path: Path, text: str) -> Path | None:
     """The file, written; what an earlier run left for which there is nothing now is taken away."""
-    try:
+    with writing(path):
         if not text:
             path.unlink(missing_ok=True)
             return None
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise PolysigmaError(
-            Diagnostic("unwritable", f"cannot be written: {error.strerror}", None, str(path))
-        ) from None
     return path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from polysigma.diagnostics import Diagnostic, PolysigmaError
+from polysigma.files import writing
 from polysigma.tune.svg import curve_svg
 
 if TYPE_CHECKING:
@@ -128,14 +128,11 @@ def _where(proposal: Proposal) -> str:
 
 def write_pictures(curves: list[Curve], folder: Path, *, a_day: bool = True) -> list[Path]:
     """A picture of each curve in a folder. Raises PolysigmaError where it cannot be written."""
-    try:
+    done = []
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        done = []
         for curve in curves:
             path = folder / f"{curve.parameter}.svg"
             path.write_text(curve_svg(curve, a_day=a_day), encoding="utf-8")
             done.append(path)
-    except OSError as error:
-        message = f"cannot be written: {error.strerror}"
-        raise PolysigmaError(Diagnostic("unwritable", message, None, str(folder))) from None
     return done

@@ -6,21 +6,20 @@ file would lay all of it out anew, and would move a comment that stands above th
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
+from polysigma.files import write_whole
 from polysigma.source import read_text
 from polysigma.tuning import read_tuning
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import date
+    from pathlib import Path
 
     from polysigma.source import Document
     from polysigma.tune.proposals import Proposal
@@ -47,7 +46,7 @@ def write_exclusions(
     for one in proposals:
         made = {"where": dict(one.where), "reason": reason or one.reason, "owner": owner, "expires": expires}
         text = _added(text, detection, made, path)
-    _replace(path, text)
+    write_whole(path, text, _checked(path))
 
 
 def _holds_something(text: str) -> bool:
@@ -131,21 +130,14 @@ def _lines(made: dict[str, Any], dash: str, width: int) -> str:
     return "".join([f"{dash}-{' ' * (width - 1)}{first}\n", *(f"{blanks}{line}\n" for line in others)])
 
 
-def _replace(path: Path, text: str) -> None:
-    """Writes the file whole or not at all, once it is known to be a tuning file."""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".polysigma-", suffix=".yaml")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+def _checked(path: Path) -> Callable[[str], None]:
+    """Raises PolysigmaError, about `path`, where a file that is to take its place is no tuning file."""
+
+    def check(written: str) -> None:
         try:
-            read_tuning(temporary)
+            read_tuning(written)
         except PolysigmaError as error:
-            Path(temporary).unlink()
             said = "; ".join(finding.message for finding in error.findings)
             raise PolysigmaError(Diagnostic("tuning", f"would not be a tuning file: {said}", None, str(path))) from None
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise PolysigmaError(
-            Diagnostic("unwritable", f"cannot be written: {error.strerror}", None, str(path))
-        ) from None
+
+    return check
