@@ -26,7 +26,7 @@ from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Ordered, Score
 from polysigma.plan.types import Type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from polysigma.engines.ingest import Events
     from polysigma.engines.inputs import Inputs
@@ -98,7 +98,7 @@ def _hits(done: Replay, text: str, *, whole: bool, progress: Callable[[float], N
     plan = done.plan
     if plan.window is None:
         for row in stream_sql(text, done.events.connection):
-            yield hit_of(plan, row, None)
+            yield _hit(plan, row, None)
         return
     every = schedule_of(plan)
     with Windows(text, done.events.connection, bucket=_bucket(plan, every)) as windows:
@@ -108,17 +108,23 @@ def _hits(done: Replay, text: str, *, whole: bool, progress: Callable[[float], N
         if whole:
             end = _edge_after(windows.last, every) if windows.last else None
             for row in _ordered(plan, windows.run_whole()):
-                yield hit_of(plan, row, end)
+                yield _hit(plan, row, end)
             return
-        reported: dict[tuple[Any, ...], int] = {}
-        for end, rows in windows.slide(every, plan.window, progress):
-            before = dict(reported)  # two rows of one window with the same key are two hits
-            for row in _ordered(plan, rows):
-                key = key_of(plan, row)
-                if plan.quiet and key in before and end - before[key] < plan.quiet:
-                    continue
-                reported[key] = end
-                yield hit_of(plan, row, end)
+        found = windows.slide(every, plan.window, progress)
+        yield from loud(plan, ((end, _ordered(plan, rows)) for end, rows in found))
+
+
+def loud(plan: Plan, windows: Iterable[tuple[int, Iterable[dict[str, Any]]]]) -> Iterator[Hit]:
+    """The hits of rows by the end of their window, but for those whose key was reported in its quiet period."""
+    reported: dict[tuple[Any, ...], int] = {}
+    for end, rows in windows:
+        before = dict(reported)  # two rows of one window with the same key are two hits
+        for row in rows:
+            key = key_of(plan, row)
+            if plan.quiet and key in before and end - before[key] < plan.quiet:
+                continue
+            reported[key] = end
+            yield _hit(plan, row, end)
 
 
 def _ordered(plan: Plan, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -170,7 +176,7 @@ def key_of(plan: Plan, row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(values)
 
 
-def hit_of(plan: Plan, row: dict[str, Any], end: int | None) -> Hit:
+def _hit(plan: Plan, row: dict[str, Any], end: int | None) -> Hit:
     """A row under the rule's names. Columns that the plan does not name (a plain rule's event) keep theirs."""
     hit: Hit = {}
     if plan.outputs:

@@ -121,8 +121,8 @@ _COLLECTED = 200
 
 @contextmanager
 def _seldom_collected() -> Iterator[None]:
-    """Leaves the collector of garbage to be called: pySigma's rules know their parents, so only it frees them, but at
-    its own turns it looks through thousands of rules again and again."""
+    """Leaves the collector of garbage to be called: at its own turns it looks through thousands of rules again and
+    again, for the little that `convert` has not taken apart."""
     gc.disable()
     try:
         yield

@@ -136,7 +136,7 @@ def study(
             result.curves = measure(
                 sweep, compiling, parameters, days, labels, progress=lambda part: tell("trying values", part)
             )
-            trying = _Trial(reference, name, events, tuning, compiling, hits, labels, days)
+            trying = _Trial(reference, name, events, tuning, compiling, hits, named, days)
             result.proposals = trying.proposals(base.plan, proposals, lambda part: tell("trying exclusions", part))
     return result
 
@@ -211,7 +211,8 @@ class _Trial:
     tuning: Tuning | None
     compiling: Callable[..., Compiled]
     hits: list[Hit]
-    labels: Labels
+    named: list[Mapping[str, Any]]
+    """The hits known to be malicious that are among these."""
     days: float
 
     def proposals(self, plan: Plan, most: int, progress: Callable[[float], None]) -> list[Proposal]:
@@ -260,14 +261,13 @@ class _Trial:
         self, plan: Plan, where: Mapping[str, Any], left: Sequence[Hit], gone: frozenset[tuple[str, ...]]
     ) -> Proposal:
         removes = len(self.hits) - len(left)
-        named = self.labels.named(self.hits)
         hosts = {str(hit.get("Computer")) for hit in self.hits if self._key(plan, hit) in gone}
         return Proposal(
             where=dict(where),
             removes=removes,
             removes_a_day=round(removes / self.days, 4),
             hosts=len(hosts),
-            loses=[dict(one) for one in named if not any(fits(hit, one) for hit in left)],
+            loses=[dict(one) for one in self.named if not any(fits(hit, one) for hit in left)],
         )
 
 

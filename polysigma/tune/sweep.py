@@ -9,7 +9,8 @@ their counts by bucket, and the steps up to the first one that differs.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
@@ -19,7 +20,7 @@ from polysigma.plan.scope import columns_after
 from polysigma.plan.steps import TIME_COLUMN, Annotate, Bucket, Chain, Group, Select, Sort, Take
 from polysigma.plan.types import Type
 from polysigma.plan.typing import Scope, infer
-from polysigma.replay import hit_of, key_of, schedule_of
+from polysigma.replay import loud, schedule_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,20 +102,8 @@ class Sweep:
 
     def hits(self, plan: Plan) -> list[Hit]:
         """The hits of a variant of the plan, window after window, a key once in its quiet period."""
-        found: list[Hit] = []
-        reported: dict[tuple[Any, ...], int] = {}
         shown = replace(plan, outputs=tuple(one for one in plan.outputs if one.type is not Type.LIST))
-        before, current = dict(reported), None
-        for row in self._rows(plan):
-            end = row[END]
-            if end != current:
-                before, current = dict(reported), end  # two rows of one window with the same key are two hits
-            key = key_of(shown, row)
-            if plan.quiet and key in before and end - before[key] < plan.quiet:
-                continue
-            reported[key] = end
-            found.append(hit_of(shown, row, end))
-        return found
+        return list(loud(shown, groupby(self._rows(plan), key=itemgetter(END))))
 
     def _rows(self, plan: Plan) -> Iterator[dict[str, Any]]:
         from sigma.backends.polysigma.sql import print_steps

@@ -10,17 +10,18 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
     from polysigma.plan.types import Type
 
 
 Row = dict[str, Any]
+Shelf = TypeVar("Shelf", bound="Closable")
 
 Window = tuple[int, int]
 """From the first second on and up to, but not with, the last: seconds since the epoch."""
@@ -123,6 +124,21 @@ class Runner(ABC):
         """A value of a result in the form in which all engines give one: lists as lists, times as times."""
         del kind
         return value
+
+
+class Closable(Protocol):
+    """What has to be closed."""
+
+    def close(self) -> None: ...
+
+
+def kept(shelves: dict[Hashable, Shelf], key: Hashable, most: int, make: Callable[[], Shelf]) -> Shelf:
+    """What is kept under a key, made where there is none; the one kept longest is closed where there are too many."""
+    if key not in shelves:
+        if len(shelves) >= most:
+            shelves.pop(next(iter(shelves))).close()
+        shelves[key] = make()
+    return shelves[key]
 
 
 def runner(target: str) -> Runner:

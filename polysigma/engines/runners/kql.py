@@ -11,11 +11,11 @@ from polysigma.diagnostics import Diagnostic, Severity
 from polysigma.engines.embedded import quoted
 from polysigma.engines.kql.execute import Database
 from polysigma.engines.kql.validate import unavailable, validate
-from polysigma.engines.runners import Data, Result, Runner, Store, Window
+from polysigma.engines.runners import Data, Result, Runner, Store, Window, kept
 from polysigma.plan.types import Type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 TABLE = "$table"
 """Not a column: which table of the schema a row is in."""
@@ -113,17 +113,12 @@ class _Shelf:
         self.connection.close()
 
 
-_shelves: dict[tuple[str, frozenset[str]], _Shelf] = {}
+_shelves: dict[Hashable, _Shelf] = {}
 
 
 def _shelf(schema: str, named: frozenset[str]) -> _Shelf:
     """The database for queries of these words: there may be rows in it of one store at a time only."""
-    key = (schema, named)
-    if key not in _shelves:
-        if len(_shelves) >= _MOST_KEPT:
-            _shelves.pop(next(iter(_shelves))).close()
-        _shelves[key] = _Shelf(schema, named)
-    return _shelves[key]
+    return kept(_shelves, (schema, named), _MOST_KEPT, lambda: _Shelf(schema, named))
 
 
 class _KqlStore(Store):

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.engines.embedded import duckdb, literal, quoted
-from polysigma.engines.runners import Data, Result, Runner, Store, Window
+from polysigma.engines.runners import Data, Result, Runner, Store, Window, kept
 from polysigma.engines.sql import Windows, columns_read, read_query, rows_of, run_sql
 from polysigma.schemas import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
     from duckdb import DuckDBPyConnection
 
@@ -96,9 +96,9 @@ class _Shelf:
     def windows(self) -> Windows:
         """The query with what it matches in tables, and statements that fill these and run the rest."""
         windows = Windows(self.text, self.connection, prefix="polysigma_matched")
-        for number, kept in enumerate(windows.places):
-            select = self.text[kept.query.start : kept.query.end]
-            self._execute(f"PREPARE polysigma_match_{number} AS INSERT INTO {kept.table} {select}\n")
+        for number, place in enumerate(windows.places):
+            select = self.text[place.query.start : place.query.end]
+            self._execute(f"PREPARE polysigma_match_{number} AS INSERT INTO {place.table} {select}\n")
         self._execute(f"CREATE OR REPLACE TABLE {_WINDOW} AS SELECT now()::TIMESTAMP AS first, first AS beyond")
         bounds = f"{{time}} >= (SELECT first FROM {_WINDOW}) AND {{time}} < (SELECT beyond FROM {_WINDOW})"  # noqa: S608
         selection = f"SELECT * FROM {{table}} WHERE {bounds}"  # noqa: S608
@@ -109,8 +109,8 @@ class _Shelf:
         """The rows of the query in a window (seconds since the epoch)."""
         windows = self.windows
         if not self.fresh:
-            for number, kept in enumerate(windows.places):
-                self._execute(f"DELETE FROM {kept.table}")  # noqa: S608
+            for number, place in enumerate(windows.places):
+                self._execute(f"DELETE FROM {place.table}")  # noqa: S608
                 self._execute(f"EXECUTE polysigma_match_{number}")
             self.fresh = True
         bounds = f"first = make_timestamp({first}000000), beyond = make_timestamp({beyond}000000)"
@@ -124,7 +124,7 @@ class _Shelf:
         self.connection.close()
 
 
-_shelves: dict[tuple[str, frozenset[str], str], _Shelf] = {}
+_shelves: dict[Hashable, _Shelf] = {}
 
 
 def _shelf(data: Data, text: str) -> _Shelf:
@@ -134,12 +134,11 @@ def _shelf(data: Data, text: str) -> _Shelf:
     """
     known = load(data.schema).columns()
     more = frozenset(name for name in (data.rows[0] if data.rows else ()) if name not in known)
-    key = (data.schema, more, text)
-    if key not in _shelves:
-        if len(_shelves) >= _MOST_KEPT:
-            _shelves.pop(next(iter(_shelves))).close()
-        _shelves[key] = _Shelf(text, columns_read(read_query(text), (*known, *sorted(more))))
-    return _shelves[key]
+
+    def made() -> _Shelf:
+        return _Shelf(text, columns_read(read_query(text), (*known, *sorted(more))))
+
+    return kept(_shelves, (data.schema, more, text), _MOST_KEPT, made)
 
 
 class _SqlStore(Store):
