@@ -76,6 +76,11 @@ class Attack(_Model):
     observed: Annotated[list[AttackClaim], Field(min_length=1)]
     """What the sensor records of it."""
 
+    @property
+    def claims(self) -> list[tuple[str, AttackClaim]]:
+        """All techniques, each with the word for what it is: `subject` or `observed`."""
+        return [("subject", self.subject), *(("observed", one) for one in self.observed)]
+
 
 class Coverage(_Model):
     """A query that says from which hosts the needed events come: without them, no hit means nothing."""

@@ -13,7 +13,7 @@ from polysigma.platform import FidelityLevel
 from polysigma.prove.events import shown
 from polysigma.prove.model import Difference, Status, Verdict
 from polysigma.prove.trial import Trial
-from polysigma.telemetry import RENDERERS, load_scenarios
+from polysigma.telemetry import RENDERERS, SCENARIOS, load_scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from polysigma.plan.steps import Plan, Source
     from polysigma.platform import Platform
     from polysigma.telemetry import Scenario
-
-SCENARIOS = "scenarios.yaml"
-"""Beside the rule."""
 
 _FIDELITY = {
     FidelityLevel.EXACT: Status.EXACT,

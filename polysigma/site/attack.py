@@ -15,7 +15,7 @@ from polysigma import attack
 from polysigma.site.markup import Page, bullets, heading, joined, link, outside, paragraph, section, text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from polysigma.site.catalogue import DetectionEntry
 
@@ -48,6 +48,11 @@ class Covered:
     def name(self) -> str:
         known = attack.technique(self.id)
         return known.name if known else "not in ATT&CK"
+
+
+def _main(claims: Collection[str]) -> str:
+    """The claim that says most, in whose colour a technique is shown."""
+    return next((claim for claim in _COLOURS if claim in claims), "tagged")
 
 
 def covered(entries: Sequence[DetectionEntry]) -> dict[str, Covered]:
@@ -165,7 +170,7 @@ def _column(key: str, ones: list[Covered], left: int, top: int) -> str:
     for number, one in enumerate(ones):
         y = top + _HEAD + number * (_HEIGHT + _GAP)
         claims = one.claims
-        main = next((claim for claim in ("observed", "subject", "tagged") if claims[claim]), "tagged")
+        main = _main(claims)
         said = ", ".join(f"{claims[claim]} {claim}" for claim in CLAIMS if claims[claim])
         short = one.name if len(one.name) <= _LETTERS else one.name[: _LETTERS - 1].rstrip() + "…"
         cells.append(
@@ -192,13 +197,12 @@ def attack_files(entries: Sequence[DetectionEntry]) -> dict[str, str]:
         for one in (above, *above.below.values()):
             if not one.by:
                 continue
-            main = next(claim for claim in ("observed", "subject", "tagged") if claim in one.by)
             names = {claim: sorted(entry.name for entry in ones) for claim, ones in one.by.items()}
             techniques.append(
                 {
                     "techniqueID": one.id,
                     "score": sum(len(ones) for ones in one.by.values()),
-                    "color": _COLOURS[main],
+                    "color": _COLOURS[_main(one.by)],
                     "comment": "; ".join(
                         f"{claim}: {', '.join(ones[:20])}" + (f" and {len(ones) - 20} more" if len(ones) > 20 else "")
                         for claim, ones in names.items()

@@ -145,8 +145,7 @@ def _attack(detection: Detection) -> list[AttackEntry]:
     guide = detection.guide
     if guide is None:
         return [AttackEntry(id=name, tactic=None, claim="tagged") for name in dict.fromkeys(detection.techniques)]
-    claims = [("subject", guide.attack.subject), *(("observed", one) for one in guide.attack.observed)]
-    return [AttackEntry(id=one.id, tactic=one.tactic, claim=claim) for claim, one in claims]
+    return [AttackEntry(id=one.id, tactic=one.tactic, claim=claim) for claim, one in guide.attack.claims]
 
 
 def _platform(detection: Detection, one: OnPlatform) -> PlatformEntry:

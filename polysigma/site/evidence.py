@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polysigma
+from polysigma.telemetry import SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 FOLDER = "build/evidence"
-SCENARIOS = "scenarios.yaml"
 _MATTERS = {".py", ".yaml", ".yml", ".json", ".tsv", ".toml"}
 _NOT_MEASURED = {"site", "guide", "cli", "attack", "rules"}
 """Parts of the package on which no measurement hangs."""

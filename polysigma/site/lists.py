@@ -19,7 +19,7 @@ from polysigma.site.markup import (
     table,
     text,
 )
-from polysigma.site.model import slug
+from polysigma.site.model import label, slug
 from polysigma.site.steps import PATH as STEPS
 from polysigma.site.steps import steps_page
 
@@ -108,11 +108,6 @@ def _by_fidelity(one: DetectionEntry, up: str) -> list[str]:
         if names:
             found.append(f"{level.value}: {', '.join(names)}")
     return found
-
-
-def label(platform: str) -> str:
-    """A platform's id as a word for people, short enough for a list."""
-    return platform.replace("_", " ")
 
 
 def _platforms(entries: Sequence[DetectionEntry]) -> dict[str, Page]:

@@ -69,6 +69,11 @@ def codes(values: Iterable[object]) -> str:
     return ", ".join(code(value) for value in values)
 
 
+def coded(value: object) -> str:
+    """A value as code, or each of a list."""
+    return codes(value) if isinstance(value, list | tuple) else code(value)
+
+
 def link(words: str, target: str) -> str:
     """A link inside the site; `words` is HTML already."""
     return f'<a href="{html.escape(target)}">{words}</a>'

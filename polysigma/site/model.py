@@ -48,7 +48,7 @@ class OnPlatform:
     @property
     def label(self) -> str:
         """Short enough that the tabs of all platforms stand beside each other."""
-        return self.platform.replace("_", " ")
+        return label(self.platform)
 
     @property
     def fidelity(self) -> FidelityLevel:
@@ -147,6 +147,11 @@ def _source(logsource: Mapping[str, Any]) -> str:
     return " ".join(str(part) for part in parts if part)
 
 
+def label(platform: str) -> str:
+    """A platform's id as a word for people."""
+    return platform.replace("_", " ")
+
+
 def slug(name: str) -> str:
     """A name as a part of an address."""
     return "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in name)[:120]
@@ -192,7 +197,7 @@ def _detection(
         file=file,
         rule=rule,
         metadata=_metadata(rule),
-        on=tuple(one for result in results for one in _on(result)),
+        on=tuple(map(_on, results)),
         package=package,
         hunts=_hunts(package) if package else {},
     )
@@ -207,15 +212,13 @@ def _metadata(rule: Mapping[str, Any]) -> Metadata | None:
         return None  # the conversion has said what is wrong with it
 
 
-def _on(result: Conversion) -> list[OnPlatform]:
+def _on(result: Conversion) -> OnPlatform:
     from sigma.pipelines.polysigma import platform
 
     title = platform(result.platform).title
     title = title[:1].upper() + title[1:]  # claims are titled for the middle of a sentence
-    return [
-        OnPlatform(result.rule, result.path, result.platform, title, result.target, compiled, result.finding)
-        for compiled in (result.compiled or (None,))
-    ][:1]
+    compiled = result.compiled[0] if result.compiled else None
+    return OnPlatform(result.rule, result.path, result.platform, title, result.target, compiled, result.finding)
 
 
 def _hunts(package: Package) -> dict[str, tuple[OnPlatform, ...]]:
@@ -227,5 +230,5 @@ def _hunts(package: Package) -> dict[str, tuple[OnPlatform, ...]]:
         if findings:
             raise PolysigmaError(*findings)
         results = convert(files, pairs((), None), options={"accept": "blind"})
-        found[hunt.file] = tuple(one for result in results if isinstance(result, Conversion) for one in _on(result))
+        found[hunt.file] = tuple(_on(result) for result in results if isinstance(result, Conversion))
     return found

@@ -34,14 +34,13 @@ def provenance(view: View) -> str:
             if addresses
             else "",
         )
-    claims = [("subject", guide.attack.subject), *(("observed", one) for one in guide.attack.observed)]
     return section(
         "Provenance",
         "provenance",
         bullets([*facts, f"Version: {code(guide.version)}"]),
         table(
             ("ATT&amp;CK", "Tactic", "Is", "Because"),
-            ((code(one.id), text(one.tactic), kind, text(one.because)) for kind, one in claims),
+            ((code(one.id), text(one.tactic), kind, text(one.because)) for kind, one in guide.attack.claims),
         ),
         "<p>References:</p>",
         bullets(f"{outside(one.title, one.url)}: {text(one.gives)}" for one in guide.references),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from polysigma.engines.reference.evaluate import search
 from polysigma.site.markup import code, text
-from polysigma.telemetry import RENDERERS, generate, load_scenarios, render
+from polysigma.telemetry import RENDERERS, SCENARIOS, generate, load_scenarios, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -72,7 +72,7 @@ def _picture(path: Path, platform: str, plan: Plan) -> str:
 
 def picture(detection: Detection) -> str:
     """The picture as SVG, or nothing where there is no scenario with a hit, or no platform whose rows can be shown."""
-    path = detection.file.path.with_name("scenarios.yaml")
+    path = detection.file.path.with_name(SCENARIOS)
     platform, plan = _plan(detection)
     return _picture(path, platform, plan) if plan is not None and path.is_file() else ""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from polysigma.site.evidence import SCENARIOS, evidence
+from polysigma.site.evidence import evidence
 from polysigma.site.markup import bullets, code, codes, heading, joined, link, paragraph, section, table, text
-from polysigma.site.model import slug
-from polysigma.telemetry import load_scenarios
+from polysigma.site.model import label, slug
+from polysigma.telemetry import SCENARIOS, load_scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,8 @@ def scenarios(detection: Detection) -> str:
             shown = f"{case['hits']}{' !' if case['differences'] else ''}"
             ran.setdefault(case["name"], {})[verdict["platform"]] = shown
     rows = (
-        (code(one.name), text(one.about or ""), _expects(one), _given(ran.get(one.name, {}))) for one in _read(path)
+        (code(one.name), text(one.about or ""), _expects(one), _given(ran.get(one.name, {})))
+        for one in load_scenarios(path)
     )
     head = ("Scenario", "About", "Must give", "Hits, by platform" if ran else "Given")
     return section(
@@ -108,10 +109,6 @@ def scenarios(detection: Detection) -> str:
         paragraph(link(SCENARIOS, f"../{SCENARIOS}") + " holds them as they were run."),
         table(head, rows),
     )
-
-
-def _read(path: Any) -> list[Scenario]:
-    return load_scenarios(path)
 
 
 def _expects(one: Scenario) -> str:
@@ -129,7 +126,7 @@ def _given(by_platform: dict[str, str]) -> str:
         return "not run"
     groups: dict[str, list[str]] = {}
     for platform, count in by_platform.items():
-        groups.setdefault(count, []).append(platform.replace("_", " "))
+        groups.setdefault(count, []).append(label(platform))
     if len(groups) == 1:
         (count,) = groups
         return f"{text(count)} on each of {len(by_platform)}"

@@ -13,7 +13,7 @@ from polysigma.site.markup import (
     block,
     bullets,
     code,
-    codes,
+    coded,
     details,
     heading,
     joined,
@@ -25,14 +25,13 @@ from polysigma.site.markup import (
     text,
 )
 from polysigma.site.model import LANGUAGE_NAMES, slug
+from polysigma.telemetry import SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from polysigma.site.model import Detection, OnPlatform
     from polysigma.site.sections import View
-
-SCENARIOS = "scenarios.yaml"
 
 
 def query(on: OnPlatform, mark: str = "", *, plain: bool = False) -> str:
@@ -178,7 +177,7 @@ def false_positives(view: View, files: Mapping[str, str | bytes]) -> str:
         if exclude.never:
             parts.append(said("Not to be excluded:", text(exclude.never)))
         elif exclude.parameters is not None:
-            values = ", ".join(f"{code(name)} = {_value(value)}" for name, value in exclude.parameters.items())
+            values = ", ".join(f"{code(name)} = {coded(value)}" for name, value in exclude.parameters.items())
             parts.append(said("Set instead:", values))
         elif name in files:
             where = link("Sigma filter", view.up + name.rpartition("/")[2])
@@ -191,10 +190,6 @@ def false_positives(view: View, files: Mapping[str, str | bytes]) -> str:
             parts.append(block(str(files[name]), "yaml"))
         parts.append(said("Costs:", text(exclude.costs or "")))
     return section("False positives", "false-positives", *parts)
-
-
-def _value(value: object) -> str:
-    return codes(value) if isinstance(value, list | tuple) else code(value)
 
 
 def false_positives_in_short(view: View) -> str:

@@ -14,6 +14,7 @@ from polysigma.site.markup import (
     block,
     bullets,
     code,
+    coded,
     codes,
     heading,
     joined,
@@ -238,7 +239,7 @@ def parameters(view: View) -> str:
     rows = [
         (
             code(name),
-            f"{codes(one.value) if isinstance(one.value, list | tuple) else code(one.value)} {text(one.unit or '')}",
+            f"{coded(one.value)} {text(one.unit or '')}",
             text(one.about or "not said"),
             text(one.raise_ or "not said"),
             text(one.lower or "not said"),
@@ -262,11 +263,7 @@ def parameters_in_short(view: View) -> str:
     found = view.detection.metadata.parameters if view.detection.metadata else {}
     if not found:
         return ""
-    rows = (
-        f"{code(name)} = {codes(one.value) if isinstance(one.value, list | tuple) else code(one.value)}: "
-        f"{text(one.about or 'not said')}"
-        for name, one in found.items()
-    )
+    rows = (f"{code(name)} = {coded(one.value)}: {text(one.about or 'not said')}" for name, one in found.items())
     return section(
         "Parameters",
         "parameters",

@@ -134,6 +134,5 @@ def _types(types: Iterable[Type]) -> str:
     if known:
         return known
     if found >= {Type.INTEGER, Type.REAL}:
-        found = (found - {Type.INTEGER, Type.REAL}) | set()
-        return " or ".join(["number", *sorted(one.value for one in found)])
+        return " or ".join(["number", *sorted(one.value for one in found - {Type.INTEGER, Type.REAL})])
     return " or ".join(sorted(one.value for one in found))

@@ -15,10 +15,11 @@ from polysigma.telemetry.events import (
 from polysigma.telemetry.generation import demo_scenario, generate
 from polysigma.telemetry.hosts import TENANT, Host, HostDirectory
 from polysigma.telemetry.rendering import RENDERERS, render, write_rows
-from polysigma.telemetry.scenarios import Expectation, Scenario, json_schema, load_scenarios
+from polysigma.telemetry.scenarios import SCENARIOS, Expectation, Scenario, json_schema, load_scenarios
 
 __all__ = [
     "RENDERERS",
+    "SCENARIOS",
     "TENANT",
     "AnyEvent",
     "DnsQuery",

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from polysigma.telemetry.traffic.base import Scoped
 
+SCENARIOS = "scenarios.yaml"
+"""The file of a detection's scenarios, beside its rule."""
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 """Where a scenario starts that does not say: a Monday, midnight."""
 

@@ -15,7 +15,7 @@ from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.engines.sql import TABLE
 from polysigma.plan.metadata import read_metadata
 from polysigma.replay import load_events, opened
-from polysigma.telemetry import generate, load_scenarios, render, write_rows
+from polysigma.telemetry import SCENARIOS, generate, load_scenarios, render, write_rows
 from polysigma.tune.curves import fits, measure
 from polysigma.tune.sweep import Sweep
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from polysigma.tune.model import Curve
     from sigma.backends.polysigma.compiler import Compiled
 
-SCENARIOS = "scenarios.yaml"
 SHAPE, PLATFORM = "sysmon", "sysmon_json"
 """What the events are rendered as."""
 _WEEK = timedelta(days=7)
