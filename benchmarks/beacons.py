@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polysigma.convert import compile_rule
-from polysigma.engines.sql import TABLE
+from polysigma.engines.sql_text import TABLE
 from polysigma.replay import load_events, opened, replay
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from polysigma.catalog import resolve
 from polysigma.convert import compile_rule
-from polysigma.engines.sql import TABLE
+from polysigma.engines.sql_text import TABLE
 from polysigma.plan.durations import format_duration
 from polysigma.replay import load_events, opened, replay
 from polysigma.source import read_file

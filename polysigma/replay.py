@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from polysigma.diagnostics import Diagnostic, Severity
 from polysigma.engines.ingest import load
 from polysigma.engines.inputs import find_inputs
-from polysigma.engines.sql import Windows, columns_read, read_query, stream_sql
+from polysigma.engines.sql import Windows, stream_sql
+from polysigma.engines.sql_text import columns_read, read_query
 from polysigma.plan.durations import format_duration
 from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Ordered, Score, Select, Sort, Take, Where
 from polysigma.plan.types import Type

@@ -64,7 +64,7 @@ def _replay(rule: str, data: tuple[str, ...], options: dict[str, Any]) -> None:
     from polysigma import replay as verb
     from polysigma.convert import compile_rule
     from polysigma.engines.embedded import duckdb
-    from polysigma.engines.sql import TABLE
+    from polysigma.engines.sql_text import TABLE
     from polysigma.tuning import read_tuning
 
     overrides = dict(_setting(text) for text in options["set"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from polysigma.catalog import read_rules
 from polysigma.convert import compile_rule
 from polysigma.diagnostics import PolysigmaError
-from polysigma.engines.sql import TABLE
+from polysigma.engines.sql_text import TABLE
 from polysigma.plan.metadata import read_metadata
 from polysigma.replay import load_events, opened, replay
 from polysigma.tune.curves import fits, measure

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from polysigma.catalog import read_rules
 from polysigma.convert import compile_rule
 from polysigma.diagnostics import Diagnostic, PolysigmaError
-from polysigma.engines.sql import TABLE
+from polysigma.engines.sql_text import TABLE
 from polysigma.plan.metadata import read_metadata
 from polysigma.replay import load_events, opened
 from polysigma.telemetry import SCENARIOS, generate, load_scenarios, render, write_rows

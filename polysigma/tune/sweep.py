@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.engines.embedded import duckdb, quoted
-from polysigma.engines.sql import read_query
+from polysigma.engines.sql_text import read_query
 from polysigma.plan.scope import columns_after
 from polysigma.plan.steps import TIME_COLUMN, Annotate, Bucket, Chain, Group, Select, Sort, Take
 from polysigma.plan.types import Type

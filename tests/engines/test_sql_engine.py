@@ -8,7 +8,8 @@ import duckdb
 import pytest
 
 from polysigma.diagnostics import PolysigmaError
-from polysigma.engines.sql import Windows, columns_read, read_query, run_sql, stream_sql
+from polysigma.engines.sql import Windows, run_sql, stream_sql
+from polysigma.engines.sql_text import columns_read, read_query
 from polysigma.schemas import load
 
 HOUR, DAY = 3600, 86400

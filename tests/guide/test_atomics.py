@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from polysigma.catalog import rules_root
 from polysigma.convert import compile_rule
 from polysigma.engines.cql import run_cql
-from polysigma.engines.sql import TABLE
+from polysigma.engines.sql_text import TABLE
 from polysigma.guide import AtomicFile
 from polysigma.replay import load_events, opened, replay
 from polysigma.source import read_file

@@ -15,7 +15,7 @@ import pytest
 from polysigma.catalog import packaged_names, read_rules, resolve, rules_root
 from polysigma.convert import compile_rule, convert, pairs
 from polysigma.diagnostics import Diagnostic
-from polysigma.engines.sql import TABLE
+from polysigma.engines.sql_text import TABLE
 from polysigma.guide import hunts
 from polysigma.replay import load_events, opened, replay
 from polysigma.source import read_file

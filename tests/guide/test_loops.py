@@ -9,7 +9,7 @@ import pytest
 
 from polysigma.catalog import rules_root
 from polysigma.convert import compile_rule
-from polysigma.engines.sql import TABLE
+from polysigma.engines.sql_text import TABLE
 from polysigma.replay import load_events, opened, replay
 
 HUNT = rules_root() / "powershell_download_loop" / "hunts" / "powershell_connections.yaml"

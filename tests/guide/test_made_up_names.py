@@ -12,7 +12,7 @@ import pytest
 from polysigma.catalog import rules_root
 from polysigma.convert import compile_rule
 from polysigma.engines.reference.expressions import FUNCTIONS
-from polysigma.engines.sql import TABLE
+from polysigma.engines.sql_text import TABLE
 from polysigma.replay import load_events, opened, replay
 from polysigma.source import read_file
 

@@ -11,7 +11,7 @@ from sigma.collection import SigmaCollection
 
 from polysigma.catalog import rules_root
 from polysigma.convert import compile_rule
-from polysigma.engines.sql import TABLE
+from polysigma.engines.sql_text import TABLE
 from polysigma.guide import as_filter, read_package
 from polysigma.replay import load_events, opened, replay
 from sigma.backends.polysigma import backends

@@ -9,7 +9,7 @@ import pytest
 from polysigma import replay
 from polysigma.convert import compile_rule
 from polysigma.engines.reference import slide
-from polysigma.engines.sql import TABLE
+from polysigma.engines.sql_text import TABLE
 
 ARCHIVES = Path(__file__).resolve().parents[3] / "shared" / "data" / "sysmon"
 # No address is seen in three clock hours here; lowered so far, every connection to a public address is a hit.

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.engines.embedded import duckdb, literal, quoted
 from polysigma.engines.runners import Data, Result, Runner, Store, Window, kept
-from polysigma.engines.sql import Windows, columns_read, read_query, rows_of, run_sql
+from polysigma.engines.sql import Windows, rows_of, run_sql
+from polysigma.engines.sql_text import columns_read, read_query, with_selections
 from polysigma.schemas import load
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class _Shelf:
         self._execute(f"CREATE OR REPLACE TABLE {_WINDOW} AS SELECT now()::TIMESTAMP AS first, first AS beyond")
         bounds = f"{{time}} >= (SELECT first FROM {_WINDOW}) AND {{time}} < (SELECT beyond FROM {_WINDOW})"  # noqa: S608
         selection = f"SELECT * FROM {{table}} WHERE {bounds}"  # noqa: S608
-        self._execute(f"PREPARE polysigma_rest AS {windows.text_with(selection)}\n")
+        self._execute(f"PREPARE polysigma_rest AS {with_selections(windows.query, windows.places, selection)}\n")
         return windows
 
     def run(self, first: int, beyond: int) -> list[Row]:
