@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from polysigma.plan.faults import Fault, Place, PlanError
@@ -22,8 +23,8 @@ def bind(
 ) -> dict[str, Scalar | tuple[Scalar, ...]]:
     """The value of every parameter, overrides first.
 
-    An override is of the default's type, or text that reads as it (`"40"`, and `"6667,1080"` for a list), since
-    command lines know text only. Raises PlanError for an unknown name or a value of another type.
+    An override is of the default's type, or text that reads as it (`"40"`, and `"6667,1080"` or `"[6667, 1080]"` for a
+    list), since command lines know text only. Raises PlanError for an unknown name or a value of another type.
     """
     bound: dict[str, Scalar | tuple[Scalar, ...]] = {}
     faults = []
@@ -41,7 +42,8 @@ def bind(
                 continue
         bound[name] = tuple(value) if isinstance(value, list) else value
         if value == []:
-            faults.append(Fault("parameter-type", f"{name}: an empty list matches nothing", "name a value", place))
+            hint = "name a value; one that no event has (0 as a port, none as a program) switches the list off"
+            faults.append(Fault("parameter-type", f"{name}: an empty list matches nothing", hint, place))
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, int | float) and not abs(item) <= MAX_NUMBER:
                 message = f"{name}: {item!r} is no number that every language holds exactly"
@@ -59,7 +61,7 @@ def _shown(value: ParameterValue) -> str:
 
 def _like(default: ParameterValue, value: ParameterValue) -> ParameterValue:
     if isinstance(default, list):
-        items = value if isinstance(value, list) else [part.strip() for part in str(value).split(",")]
+        items = value if isinstance(value, list) else _items(str(value))
         first = default[0] if default else ""
         done = [_like(first, item) for item in items if item != ""]
         return [item for item in done if not isinstance(item, list)]
@@ -71,7 +73,27 @@ def _like(default: ParameterValue, value: ParameterValue) -> ParameterValue:
         return _number(default, value)
     if not isinstance(value, str):
         raise ValueError(f"takes text, not {value!r}")
+    if not value:
+        raise ValueError("takes text, and none was given")
     return value
+
+
+def _items(text: str) -> list[Scalar]:
+    """The items of a list that was given as text: `a, b`, or as YAML and JSON write it, `[a, b]` and `["a,b"]`."""
+    text = text.strip()
+    if not (text.startswith("[") and text.endswith("]")):
+        return [part.strip() for part in text.split(",")]
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return [_unquoted(part.strip()) for part in text[1:-1].split(",")]
+    if any(isinstance(item, list | dict) or item is None for item in found):
+        raise ValueError(f"takes a list of values, not {text}")
+    return list(found)
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
 def _boolean(value: Scalar) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -14,7 +15,7 @@ from polysigma.files import writing
 from polysigma.tuning import apply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from polysigma.diagnostics import Diagnostic
@@ -66,19 +67,17 @@ def emit(tuning: Tuning, folder: Path, references: Iterable[str] = ()) -> tuple[
 
 def _text(tuning: Tuning, detection: str, parameter: str, value: ParameterValue) -> str:
     """A value as the option `set` reads it. Raises PolysigmaError for one that it would read as another."""
-    items = list(_items(value))
-    text = ",".join(items)
-    if any("," in item for item in items if isinstance(value, list)) or any(item != item.strip() for item in items):
+    if isinstance(value, list):
+        items = [str(item) for item in value]
+        plain = not any("," in item or item != item.strip() or item[:1] == "[" or not item for item in items)
+        return ",".join(items) if plain else json.dumps(value, ensure_ascii=False)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if text != text.strip():
         number = next(number for number, entry in tuning.of(detection) if parameter in entry.parameters)
-        message = f"{parameter}: {value!r} cannot be given to sigma convert, whose options split texts at commas"
+        message = f"{parameter}: {value!r} cannot be given to sigma convert, whose options have no spaces at their ends"
         hint = "use polysigma convert --tuning"
         raise tuning.document.error("not-an-option", message, number, "parameters", parameter, hint=hint)
     return text
-
-
-def _items(value: Any) -> Iterator[str]:
-    for item in value if isinstance(value, list) else [value]:
-        yield str(item).lower() if isinstance(item, bool) else str(item)
 
 
 def _written(path: Path, text: str) -> Path | None:

@@ -71,12 +71,51 @@ def bound(default, *override):
         ([6667], ["1080"], (1080,)),
         (["a"], "x, y", ("x", "y")),
         ([0.5], "1,2.5", (1, 2.5)),
+        ([6667], "[6667, 1080]", (6667, 1080)),
+        ([6667], " [6667] ", (6667,)),
+        (["a"], "[x, 'y z']", ("x", "y z")),
+        (["a"], '["x,y", "z"]', ("x,y", "z")),
+        ("a", "[x]", "[x]"),
     ],
 )
 def test_an_override_is_read_as_the_default_is(default, override, value):
     result = bound(default, override)
     assert result == value
     assert type(result) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("default", "override", "said"),
+    [
+        ([6667], "[]", "an empty list matches nothing"),
+        ([6667], " [ ] ", "an empty list matches nothing"),
+        ([6667], "", "an empty list matches nothing"),
+        ([6667], [], "an empty list matches nothing"),
+        (["a"], "[]", "an empty list matches nothing"),
+        ([6667], "[smtp]", "takes a number, not 'smtp'"),
+        ([6667], "6667;1080", "takes a number, not '6667;1080'"),
+        ([6667], "[[1]]", "takes a list of values, not [[1]]"),
+        ([6667], "[1.5]", "takes a whole number"),
+        (20, "[]", "takes a number, not '[]'"),
+        (20, [20], "takes one value, not a list"),
+        (20, "", "takes a number, not ''"),
+        (20, "20 connections", "takes a number, not '20 connections'"),
+        (20, "0.5", "takes a whole number, not '0.5'"),
+        (0.5, "half", "takes a number, not 'half'"),
+        (0.5, "nan", "out of range"),
+        (True, "yes", "takes true or false, not 'yes'"),
+        (True, "[]", "takes true or false, not '[]'"),
+        ("a", "", "takes text, and none was given"),
+        ("a", 4, "takes text, not 4"),
+    ],
+)
+def test_a_value_of_another_type_is_said_with_what_the_rule_has(default, override, said):
+    with pytest.raises(PlanError) as refused:
+        bound(default, override)
+    (fault,) = refused.value.faults
+    assert fault.code == "parameter-type"
+    assert said in fault.message
+    assert fault.hint
 
 
 def test_without_an_override_the_default_holds():

@@ -13,6 +13,8 @@ from sigma.cli.convert import convert as sigma_convert
 from polysigma.catalog import rules_root
 from polysigma.convert import platforms
 from polysigma.diagnostics import PolysigmaError
+from polysigma.plan.metadata import ParameterModel
+from polysigma.plan.parameters import bind
 from polysigma.tune.emit import emit
 from polysigma.tuning import read_tuning
 
@@ -77,11 +79,28 @@ def test_what_is_gone_from_the_tuning_is_gone_from_the_folder(write, tmp_path):
     assert sorted(path.name for path in (tmp_path / "tuned" / NAME).iterdir()) == ["options"]
 
 
-def test_a_value_that_an_option_cannot_say_is_refused_with_its_place(tmp_path, write, detection):
+def test_a_list_with_commas_is_written_so_that_the_option_reads_the_same_list(tmp_path, write, detection):
     rule = Path(detection) / "rule.yml"
     rule.write_text(rule.read_text(encoding="utf-8").replace("value: 5", "value: [a, b]"), encoding="utf-8")
-    path = write("- detection: many_chat_connections\n  parameters: {least: ['a,b', c]}\n")
-    with pytest.raises(PolysigmaError, match="split texts at commas") as caught:
+    values = ["a,b", " c", "[d"]
+    emit(
+        read_tuning(write(f"- detection: many_chat_connections\n  parameters: {{least: {values}}}\n")),
+        tmp_path,
+        [detection],
+    )
+    (_, option) = shlex.split((tmp_path / "many_chat_connections" / "options").read_text(encoding="utf-8"))
+    name, _, text = option.partition("=")[2].partition("=")
+    assert name == "many_chat_connections.least"
+    assert bind({"least": ParameterModel(value=["a"], about="a list of names")}, {"least": text}) == {
+        "least": tuple(values)
+    }
+
+
+def test_a_value_that_an_option_cannot_say_is_refused_with_its_place(tmp_path, write, detection):
+    rule = Path(detection) / "rule.yml"
+    rule.write_text(rule.read_text(encoding="utf-8").replace("value: 5", "value: a"), encoding="utf-8")
+    path = write("- detection: many_chat_connections\n  parameters: {least: 'a '}\n")
+    with pytest.raises(PolysigmaError, match="no spaces at their ends") as caught:
         emit(read_tuning(path), tmp_path / "tuned", [detection])
     assert str(caught.value.findings[0].at) == "2:23"
 
