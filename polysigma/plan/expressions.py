@@ -65,6 +65,15 @@ class ListLiteral(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Lookup(Node):
+    """A list of texts that the platform keeps under a name, right of `in`: a query names it and does not hold it."""
+
+    name: str
+    items: tuple[str, ...]
+    """What is in it; addresses in their canonical spelling."""
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter(Node):
     """`:name`, a parameter of the rule. It is bound to a literal before anything is printed."""
 
@@ -120,10 +129,10 @@ class Not(Node):
 
 @dataclass(frozen=True, slots=True)
 class In(Node):
-    """`item in choices`; an atom. `choices` is a list or, before binding, a parameter."""
+    """`item in choices`; an atom. `choices` is a list, a lookup or, before binding, a parameter."""
 
     item: Expression
-    choices: ListLiteral | Parameter
+    choices: ListLiteral | Lookup | Parameter
     cased: bool = False
 
 
@@ -183,6 +192,7 @@ Expression = (
     Column
     | Constant
     | ListLiteral
+    | Lookup
     | Parameter
     | Arithmetic
     | Comparison
@@ -236,7 +246,7 @@ def children(expression: Expression) -> tuple[Expression, ...]:
             return (item,)
         case And(items=items) | Or(items=items):
             return items
-        case Column() | Constant() | ListLiteral() | Parameter():
+        case Column() | Constant() | ListLiteral() | Lookup() | Parameter():
             return ()
         case In(item=item, choices=choices):
             return (item, choices)
@@ -283,7 +293,7 @@ def _with_children(expression: Expression, new: tuple[Expression, ...]) -> Expre
     """The expression with other expressions directly inside of it."""
     at = expression.at
     match expression:
-        case Column() | Constant() | ListLiteral() | Parameter():
+        case Column() | Constant() | ListLiteral() | Lookup() | Parameter():
             return expression
         case Arithmetic(operator=operator):
             return Arithmetic(operator, new[0], new[1], at=at)
@@ -297,7 +307,7 @@ def _with_children(expression: Expression, new: tuple[Expression, ...]) -> Expre
             return Not(new[0], at=at)
         case In(cased=cased):
             item, choices = new
-            if not isinstance(choices, ListLiteral | Parameter):
+            if not isinstance(choices, ListLiteral | Lookup | Parameter):
                 raise TypeError(f"the right side of `in` must stay a list, not {choices!r}")
             return In(item, choices, cased, at=at)
         case TextMatch(parts=parts, cased=cased):

@@ -25,6 +25,7 @@ from polysigma.plan.expressions import (
     In,
     InNetwork,
     ListLiteral,
+    Lookup,
     Not,
     Or,
     Parameter,
@@ -103,7 +104,7 @@ def infer(expression: Expression, scope: Scope) -> Typed:
             if isinstance(bound, tuple):
                 raise fault("type-mismatch", f":{name} is a list; it can stand after `in` only", at, f"x in :{name}")
             return Typed(Constant(bound, at=at), type_of_constant(bound))
-        case ListLiteral():
+        case ListLiteral() | Lookup():
             raise fault("type-mismatch", "a list can stand after `in` only", at, "x in (1, 2)")
         case Arithmetic(operator=operator, left=left, right=right):
             first, second = infer(left, scope), infer(right, scope)
@@ -264,6 +265,8 @@ def _membership(expression: In, scope: Scope) -> Expression:
         if not isinstance(value, tuple):
             raise fault("type-mismatch", f":{choices.name} is not a list", choices.at, "compare with `=`")
         choices = ListLiteral(value, at=choices.at)
+    if isinstance(choices, Lookup):
+        return In(item.expression, choices, expression.cased, at=expression.at)
     items: list[Scalar] = []
     for value in choices.items:
         kind = type_of_constant(value)

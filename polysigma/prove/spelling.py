@@ -17,6 +17,7 @@ from polysigma.plan.expressions import (
     In,
     InNetwork,
     ListLiteral,
+    Lookup,
     Not,
     Or,
     Parameter,
@@ -90,6 +91,8 @@ def spell(node: Expression) -> str:
             return " or ".join(_inside(item) for item in items)
         case Not(item=item):
             return f"not {_inside(item)}"
+        case Lookup(name=name):
+            return f"the lookup {name}"
         case In(item=item, choices=choices):
             return f"{spell(item)} in {spell(choices)}"
         case TextMatch(item=item, parts=parts):

@@ -39,6 +39,7 @@ from polysigma.plan.expressions import (
     In,
     InNetwork,
     ListLiteral,
+    Lookup,
     Not,
     Or,
     Parameter,
@@ -80,7 +81,7 @@ def evaluator(expression: Expression) -> Evaluator:
             return lambda _: constant
         case Parameter(name=name):
             raise ValueError(f"the parameter {name!r} is not bound to a value")
-        case ListLiteral():
+        case ListLiteral() | Lookup():
             raise ValueError("a list has no value of its own")
         case Arithmetic():
             return _arithmetic(expression)
