@@ -381,6 +381,8 @@ class Platform(_Claim):
     carry: tuple[str, ...] = ()
     """Columns that a result must have of one and the same event, the latest, besides its time: what the platform's
     own detections are attached to."""
+    lookups: bool = True
+    """Whether queries can read lists that a site uploads. Where they cannot, the values stand in the query."""
     categories: dict[str, CategoryClaim]
     refused_logsources: tuple[RefusedLogsource, ...] = ()
 
