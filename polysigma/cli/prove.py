@@ -16,6 +16,7 @@ from polysigma.progress import progress
 @click.argument("rules", nargs=-1, metavar="[RULE]...")
 @click.option("--platform", "-p", "platforms", multiple=True, metavar="NAME", help="Only this platform; repeatable.")
 @click.option("--target", "-t", metavar="NAME", help="The query language, where a platform has several.")
+@click.option("--dialect", type=click.Choice(["duckdb", "spark"]), help="Which SQL to run.  [default: duckdb]")
 @click.option("--scenario", "-s", "scenarios", multiple=True, metavar="NAME", help="Only this scenario; repeatable.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "junit"]), default="table", show_default=True, help="How."
@@ -31,6 +32,7 @@ def command(
     rules: tuple[str, ...],
     platforms: tuple[str, ...],
     target: str | None,
+    dialect: str | None,
     scenarios: tuple[str, ...],
     form: str,
     keep: Path | None,
@@ -67,6 +69,7 @@ def command(
             assumptions=assumptions,
             every_window=every_window,
             tuning=read_tuning(tuning) if tuning else None,
+            dialect=dialect,
             workers=jobs or os.cpu_count() or 1,
             progress=told,
         )

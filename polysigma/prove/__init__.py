@@ -45,6 +45,7 @@ def prove(
     assumptions: bool = False,
     every_window: bool = False,
     tuning: Tuning | None = None,
+    dialect: str | None = None,
     workers: int = 1,
     progress: Callable[[str, float], None] | None = None,
 ) -> Proof:
@@ -53,8 +54,9 @@ def prove(
     `scenarios` names those to run, all where it is empty. `keep` is a folder for rows, queries and hits. `assumptions`
     tries the alternative of everything that an engine takes for granted; `every_window` leaves no window out (see
     `polysigma.prove.trial.MOST_WINDOWS`). `tuning` is a site's: the tuned rules are proven, and what it hides of what
-    scenarios expect is a finding. With more than one of `workers` trials are
-    run by processes. Raises PolysigmaError for a scenario that is not there, and for a tuning that does not fit.
+    scenarios expect is a finding. `dialect` is that of SQL, DuckDB's where it is None. With more than one of `workers`
+    trials are run by processes. Raises PolysigmaError for a scenario that is not there, and for a tuning that does not
+    fit.
     """
     begun = time.perf_counter()
     tell = progress or (lambda _what, _part: None)
@@ -69,6 +71,8 @@ def prove(
         tuned = apply(files, tuning)
         files, settings = tuned.files, tuned.options()
         said = [*as_errors(tuned.findings), *said]
+    if dialect:
+        settings = {**settings, "dialect": dialect}
     detections, findings = prepare(
         files,
         wanted,

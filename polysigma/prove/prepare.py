@@ -96,7 +96,9 @@ def prepare(
         key = (result.path, result.rule)
         retuned = frozenset(name for place, name in instead or () if place == folder)
         detection = detections.setdefault(key, Detection(result.rule, result.path, chosen, retuned=retuned))
-        detection.benches.append(_bench(result, chosen, keep, _fields(result, files, scenarios[folder])))
+        language = options.get("dialect", "sql") if result.target == "sql" else result.target
+        fields = _fields(result, files, scenarios[folder])
+        detection.benches.append(_bench(result, language, chosen, keep, fields))
     known = {one.name for found in scenarios.values() for one in found}
     unknown = sorted(set(names) - known)
     if unknown:
@@ -153,7 +155,9 @@ def _fields(result: Conversion, files: Iterable[RuleFile], scenarios: Iterable[S
     return shown(document, sorted(names), result.platform, result.target) if document else None
 
 
-def _bench(result: Conversion, scenarios: list[Scenario], keep: Path | None, fields: Plan | None) -> Bench:
+def _bench(
+    result: Conversion, language: str, scenarios: list[Scenario], keep: Path | None, fields: Plan | None
+) -> Bench:
     from sigma.pipelines.polysigma import platform as claims_of
 
     claims = claims_of(result.platform)
@@ -174,7 +178,7 @@ def _bench(result: Conversion, scenarios: list[Scenario], keep: Path | None, fie
         _keep_query(keep, result, compiled.query)
     renderer = next((name for name in (claims.id, claims.schema_name) if name in RENDERERS), None)
     try:
-        engine = bench.runner = runner(result.target)
+        engine = bench.runner = runner(language)
     except PolysigmaError as error:
         verdict.reasons = tuple(one.message for one in error.findings)
         return bench
@@ -194,7 +198,7 @@ def _bench(result: Conversion, scenarios: list[Scenario], keep: Path | None, fie
         Trial(
             rule=result.rule,
             platform=result.platform,
-            target=result.target,
+            target=language,
             schema=claims.schema_name,
             renderer=renderer,
             hosts=tuple(sorted(hosts)),

@@ -51,6 +51,7 @@ class Trial:
     rule: str
     platform: str
     target: str
+    """What the query is written in, or the dialect of SQL."""
     schema: str
     renderer: str
     hosts: tuple[str, ...]

@@ -141,11 +141,14 @@ def kept(shelves: dict[Hashable, Shelf], key: Hashable, most: int, make: Callabl
     return shelves[key]
 
 
-def runner(target: str) -> Runner:
-    """The engine for a target. Raises PolysigmaError, with the reason, where there is none that can run here."""
-    if target not in _RUNNERS:
-        raise PolysigmaError(Diagnostic("no-engine", f"there is no engine for {target} here"))
-    module, name = _RUNNERS[target]
+def runner(language: str) -> Runner:
+    """The engine for a target, or for a dialect of SQL that DuckDB does not read.
+
+    Raises PolysigmaError, with the reason, where there is none that can run here.
+    """
+    if language not in _RUNNERS:
+        raise PolysigmaError(Diagnostic("no-engine", f"there is no engine for {language} here"))
+    module, name = _RUNNERS[language]
     found: Runner = getattr(import_module(f"{__name__}.{module}"), name)()
     reason = found.unavailable()
     if reason:
@@ -155,6 +158,7 @@ def runner(target: str) -> Runner:
 
 _RUNNERS = {
     "sql": ("sql", "SqlRunner"),
+    "spark": ("spark", "SparkRunner"),
     "logscale": ("cql", "CqlRunner"),
     "kql": ("kql", "KqlRunner"),
     "spl": ("spl", "SplRunner"),

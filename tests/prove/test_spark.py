@@ -1,0 +1,84 @@
+"""What is printed for Spark finds on Spark what the rule says, where PySpark and a Java are installed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from polysigma.catalog import packaged_names, read_rules
+from polysigma.diagnostics import PolysigmaError
+from polysigma.engines.runners import runner
+from polysigma.engines.runners.spark import SparkRunner
+from polysigma.prove import Status, perform, prove
+from polysigma.prove.prepare import prepare
+from polysigma.telemetry import SCENARIOS, load_scenarios
+
+UNAVAILABLE = SparkRunner().unavailable()
+on_spark = pytest.mark.skipif(UNAVAILABLE is not None, reason=UNAVAILABLE or "Spark is here")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # py4j leaves its sockets to the garbage collector
+
+ON_EVENTS = [("sysmon_json", "sql")]
+
+
+def telling(folder):
+    """The names of the smallest scenario with a hit and the smallest without one."""
+    scenarios = sorted(load_scenarios(folder / SCENARIOS), key=lambda one: (len(one.hosts), one.span))
+    with_hit = next(one.name for one in scenarios if one.hit)
+    return [with_hit, *(one.name for one in scenarios if not one.hit)][:2]
+
+
+@pytest.mark.slow
+@on_spark
+@pytest.mark.parametrize("name", packaged_names())
+def test_every_detection_is_proven_on_spark(name):
+    files, _ = read_rules([name])
+    proof = prove(files, ON_EVENTS, dialect="spark", scenarios=telling(files[0].path.parent))
+    assert not proof.findings
+    verdicts = [verdict for verdict in proof.verdicts if verdict.fidelity is not Status.BLIND]
+    assert verdicts
+    for verdict in verdicts:
+        assert verdict.engine == "Spark"
+    assert proof.holds
+
+
+@pytest.mark.slow
+@on_spark
+def test_a_wrong_query_for_spark_is_told():
+    files, _ = read_rules(["botnet_node_beaconing"])
+    detections, _ = prepare(files, ON_EVENTS, names=["nineteen_connections"], settings={"dialect": "spark"})
+    (trial,) = detections[0].benches[0].trials
+    assert perform(trial).mismatch is None
+    assert ">= 20" in trial.text
+    assert perform(replace(trial, text=trial.text.replace(">= 20", ">= 19"))).mismatch is not None
+
+
+@pytest.mark.slow
+@on_spark
+def test_spark_refuses_what_is_not_its_sql_or_names_no_column_of_the_schema():
+    spark = SparkRunner()
+    (unread,) = spark.findings("SELECT count(*", "sysmon")
+    assert unread.code == "sql-syntax"
+    (unknown,) = spark.findings("SELECT Nothing FROM events", "sysmon")
+    assert "Nothing" in unknown.message
+    assert spark.findings("SELECT Image FROM events", "sysmon") == []
+
+
+def test_without_pyspark_or_java_it_is_said_what_is_missing(monkeypatch):
+    monkeypatch.setattr("polysigma.engines.runners.spark.find_spec", lambda _name: None)
+    with pytest.raises(PolysigmaError, match=r"polysigma\[spark\]"):
+        runner("spark")
+    monkeypatch.setattr("polysigma.engines.runners.spark.find_spec", lambda _name: object())
+    monkeypatch.setenv("JAVA_HOME", "/nowhere")
+    with pytest.raises(PolysigmaError, match="Java 17"):
+        runner("spark")
+
+
+def test_what_cannot_be_run_on_spark_is_not_taken_for_proven(monkeypatch):
+    monkeypatch.setattr("polysigma.engines.runners.spark.find_spec", lambda _name: None)
+    files, _ = read_rules(["botnet_node_beaconing"])
+    (verdict,) = prove(files, ON_EVENTS, dialect="spark").verdicts
+    assert verdict.fidelity is Status.NOT_EXECUTED
+    assert "polysigma[spark]" in verdict.reasons[0]
