@@ -25,9 +25,10 @@ def sensitivity(rule: str, *, progress: Callable[[float], None] | None = None) -
     A rule without parameters has no curves. `polysigma.tune.svg.curve_svg(curve)` draws one.
 
     The scenarios are rendered as Sysmon's events and run with DuckDB, which must be installed (extra `run`); takes
-    some seconds. What numbers on scenarios are worth: they show at which value a parameter begins to cost hits or to
-    raise false ones, not how many alerts a network has. Raises PolysigmaError without scenarios, without DuckDB, and
-    for a rule that Sysmon's events cannot answer.
+    some seconds. Where these cannot answer the rule (it looks at a firewall's log), they are rendered for the first
+    platform that can, and evaluated naively. What numbers on scenarios are worth: they show at which value a parameter
+    begins to cost hits or to raise false ones, not how many alerts a network has. Raises PolysigmaError without
+    scenarios, without DuckDB, and for a rule that no platform can say.
     """
     from polysigma.tune.scenarios import curves_on_scenarios
 

@@ -13,12 +13,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from polysigma.plan.metadata import ParameterModel, ParameterValue
+    from polysigma.plan.steps import Plan
     from polysigma.replay import Hit
-    from polysigma.tune.sweep import Sweep
     from sigma.backends.polysigma.compiler import Compiled
 
     Compile = Callable[[Mapping[str, ParameterValue]], Compiled]
     """The rule with some parameters set otherwise. Raises PolysigmaError where it cannot be converted so."""
+
+
+class Events(Protocol):
+    """Events that can be asked for the hits of many variants of a plan."""
+
+    matched: int
+    """How many of them the rule takes."""
+
+    def hits(self, plan: Plan) -> list[Hit]:
+        """The hits of a variant, window after window."""
 
 
 class Known(Protocol):
@@ -51,7 +61,7 @@ class Nothing:
 
 
 def measure(
-    sweep: Sweep,
+    events: Events,
     compiling: Compile,
     parameters: Mapping[str, tuple[ParameterModel, ParameterValue]],
     days: float,
@@ -71,7 +81,7 @@ def measure(
         for label, value in values:
             done += 1
             try:
-                hits = sweep.hits(compiling({} if value == now else {name: value}).plan)
+                hits = events.hits(compiling({} if value == now else {name: value}).plan)
             except PolysigmaError as error:
                 refused.append(f"{label}: {error.findings[0].message}")
                 continue

@@ -15,7 +15,7 @@ from polysigma.replay import load_events, opened, replay
 from polysigma.tune.curves import fits, measure
 from polysigma.tune.labels import Labels
 from polysigma.tune.proposals import Proposal, candidates, collected
-from polysigma.tune.scenarios import PLATFORM, on_scenarios, parameters_of
+from polysigma.tune.scenarios import compiled_there, on_scenarios, parameters_of, where
 from polysigma.tune.sweep import Sweep
 from polysigma.tuning import Entry, Exclusion, Tuning
 from polysigma.tuning.breadth import wide
@@ -151,27 +151,28 @@ def study_scenarios(
     """What the values of a rule's parameters do on its own scenarios. Raises as `study` and `on_scenarios` do."""
     tell = progress or (lambda _what, _part: None)
     said: list[Diagnostic] = []
+    at = where(reference)
 
     def compiling(values: Mapping[str, Any]) -> Compiled:
-        return compile_rule(reference, PLATFORM, "sql", values, table=TABLE, tuning=tuning, said=said)
+        return compiled_there(reference, at, values, tuning, said)
 
     base = compiling({})
     findings = list(said)
     parameters = _parameters(reference, base.plan.name, tuning, only)
     tell("making events", 0.0)
-    with on_scenarios(reference, base) as (sweep, expected, days):
-        hits = sweep.hits(base.plan)
+    with on_scenarios(reference, at, base) as (events, expected, days):
+        hits = events.hits(base.plan)
         return Study(
             rule=base.plan.name,
             title=base.plan.title,
-            events=sweep.matched,
+            events=events.matched,
             days=days,
             alerts=len(hits),
             known=expected.malicious,
             found=expected.found(hits),
             findings=findings,
             curves=measure(
-                sweep, compiling, parameters, days, expected, progress=lambda part: tell("trying values", part)
+                events, compiling, parameters, days, expected, progress=lambda part: tell("trying values", part)
             ),
             on_scenarios=True,
         )

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polysigma.catalog import read_rules
-from polysigma.convert import compile_rule
+from polysigma.convert import compile_rule, platforms
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.engines.sql_text import TABLE
 from polysigma.plan.metadata import read_metadata
 from polysigma.replay import load_events, opened
-from polysigma.telemetry import SCENARIOS, generate, load_scenarios, render, write_rows
+from polysigma.telemetry import RENDERERS, SCENARIOS, generate, load_scenarios, render, write_rows
 from polysigma.tune.curves import fits, measure
+from polysigma.tune.evaluated import Evaluated
 from polysigma.tune.sweep import Sweep
+from sigma.pipelines.polysigma import platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,11 +27,13 @@ if TYPE_CHECKING:
     from polysigma.plan.metadata import ParameterModel, ParameterValue
     from polysigma.replay import Hit
     from polysigma.telemetry import Scenario
+    from polysigma.tune.curves import Events
     from polysigma.tune.model import Curve
+    from polysigma.tuning import Tuning
     from sigma.backends.polysigma.compiler import Compiled
 
 SHAPE, PLATFORM = "sysmon", "sysmon_json"
-"""What the events are rendered as."""
+"""What the events are rendered as, unless these cannot answer the rule."""
 _WEEK = timedelta(days=7)
 
 
@@ -104,12 +108,44 @@ def apart(scenarios: Sequence[Scenario], window: int) -> list[Scenario]:
     return moved
 
 
+def where(reference: str) -> tuple[str, str]:
+    """The platform on which a rule is tried, and the language: Sysmon's, or the first on which the rule can be said.
+
+    Raises PolysigmaError with what `PLATFORM` says where there is none.
+    """
+    refused: PolysigmaError | None = None
+    for name, target in [(PLATFORM, "sql"), *((name, targets[0]) for name, targets in platforms().items())]:
+        if name in RENDERERS:
+            try:
+                compile_rule(reference, name, target, accept_blind=name == PLATFORM)
+            except PolysigmaError as error:
+                if not all(finding.code.startswith("refused") for finding in error.findings):
+                    raise
+                refused = refused or error
+            else:
+                return name, target
+    assert refused is not None
+    raise refused
+
+
+def compiled_there(
+    reference: str,
+    at: tuple[str, str],
+    values: Mapping[str, ParameterValue],
+    tuning: Tuning | None = None,
+    said: list[Diagnostic] | None = None,
+) -> Compiled:
+    """The rule as it is tried: on a platform and in a language as `where` gives them."""
+    table = TABLE if at[1] == "sql" else None
+    return compile_rule(reference, *at, values, table=table, tuning=tuning, said=said)
+
+
 @contextmanager
-def on_scenarios(reference: str, compiled: Compiled) -> Iterator[tuple[Sweep, Expected, float]]:
-    """A rule, compiled for `PLATFORM`, ready to be tried on its scenarios: the sweep, what they expect, and how many
+def on_scenarios(reference: str, at: tuple[str, str], compiled: Compiled) -> Iterator[tuple[Events, Expected, float]]:
+    """A rule, compiled for a platform, ready to be tried on its scenarios: the events, what they expect, and how many
     days they last.
 
-    Raises PolysigmaError where the rule has no scenarios, or cannot be run on Sysmon's events.
+    Raises PolysigmaError where the rule has no scenarios, or no windows.
     """
     files, findings = read_rules([reference])
     if findings:
@@ -121,17 +157,22 @@ def on_scenarios(reference: str, compiled: Compiled) -> Iterator[tuple[Sweep, Ex
         raise PolysigmaError(Diagnostic("no-window", message, file=reference))
     scenarios = apart(load_scenarios(path), window)
     keys = frozenset(output.canonical for output in compiled.plan.outputs if output.role == "key")
+    expected = Expected(tuple(scenarios), keys, window)
+    days = sum(scenario.span for scenario in scenarios) / 86400
+    shape = SHAPE if at[0] == PLATFORM else at[0]
+    rows = (row for scenario in scenarios for row in render(generate(scenario), shape))
+    if at[0] != PLATFORM:
+        yield Evaluated(compiled.plan, list(rows), platform(at[0])), expected, days
+        return
     with tempfile.TemporaryDirectory(prefix="polysigma-") as folder:
         data = Path(folder) / "events.jsonl"
-        rows = (row for scenario in scenarios for row in render(generate(scenario), SHAPE))
         write_rows(data, rows)
         with (
             opened([data], SHAPE) as inputs,
             load_events(compiled.query, inputs) as events,
             Sweep(compiled.plan, compiled.query, events.connection) as sweep,
         ):
-            days = sum(scenario.span for scenario in scenarios) / 86400
-            yield sweep, Expected(tuple(scenarios), keys, window), days
+            yield sweep, expected, days
 
 
 def curves_on_scenarios(
@@ -141,9 +182,10 @@ def curves_on_scenarios(
     parameters = parameters_of(reference)
     if not parameters:
         return [], 0.0
+    at = where(reference)
 
     def compiling(values: Mapping[str, ParameterValue]) -> Compiled:
-        return compile_rule(reference, PLATFORM, "sql", values, table=TABLE)
+        return compiled_there(reference, at, values)
 
-    with on_scenarios(reference, compiling({})) as (sweep, expected, days):
-        return measure(sweep, compiling, parameters, days, expected, progress=progress), days
+    with on_scenarios(reference, at, compiling({})) as (events, expected, days):
+        return measure(events, compiling, parameters, days, expected, progress=progress), days

@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
+from polysigma.engines import lookups
 from polysigma.engines.embedded import duckdb, quoted
 from polysigma.engines.sql_text import read_query
 from polysigma.plan.scope import columns_after
@@ -74,6 +75,7 @@ class Sweep:
         self._tables: list[str] = []
         self._spread: dict[tuple[Step, ...], _Table] = {}
         self._stages: dict[tuple[Step, ...], _Table] = {}
+        lookups.provide(connection, plan)
         self._matched = self._evaluated(text)
         at = f"epoch({quoted(TIME_COLUMN)})"
         found = self._execute(

@@ -11,6 +11,8 @@ import pytest
 
 from polysigma.diagnostics import PolysigmaError
 from polysigma.tune import Curve, Point, sensitivity
+from polysigma.tune.curves import measure
+from polysigma.tune.scenarios import PLATFORM, compiled_there, on_scenarios, parameters_of
 from polysigma.tune.svg import curve_svg
 from polysigma.tune.values import around
 
@@ -45,6 +47,28 @@ def test_the_curve_of_a_parameter_shows_where_it_begins_to_cost_hits_and_to_rais
     assert by_value[10] == (0, 0, 0)
     assert curve.default is not None
     assert curve.default.value == 5
+
+
+@pytest.mark.slow
+def test_a_rule_that_sysmon_cannot_answer_is_tried_on_a_platform_that_can():
+    """Sysmon is on no firewall: these rows are evaluated naively."""
+    curves = {curve.parameter: curve for curve in sensitivity("edge_device_admin_exposure")}
+    points = {point.value: point for point in curves["min_sources"].points}
+    assert (points[5].found, points[5].false) == (4, 0)
+    assert points[5].default
+    assert points[4].false, "with fewer sources an ordinary network is an alert"
+    assert points[6].found == 2, "with more sources hits are missed"
+
+
+def test_the_naive_way_counts_as_the_quick_one_does(detection):
+    def measured(at):
+        def compiling(values):
+            return compiled_there(detection, at, values)
+
+        with on_scenarios(detection, at, compiling({})) as (events, expected, days):
+            return measure(events, compiling, parameters_of(detection), days, expected)
+
+    assert measured(("falcon", "logscale")) == measured((PLATFORM, "sql"))
 
 
 def test_without_scenarios_there_is_no_curve(tmp_path, detection):
