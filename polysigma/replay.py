@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polysigma.diagnostics import Diagnostic, Severity
+from polysigma.engines import lookups
 from polysigma.engines.ingest import load
 from polysigma.engines.inputs import find_inputs
 from polysigma.engines.sql import Windows, stream_sql
@@ -97,6 +98,7 @@ def replay(
 def _hits(done: Replay, text: str, *, whole: bool, progress: Callable[[float], None] | None) -> Iterator[Hit]:
     """In order of T, and within one window in the order of the query."""
     plan = done.plan
+    lookups.provide(done.events.connection, plan)
     if plan.window is None:
         for row in stream_sql(text, done.events.connection):
             yield _hit(plan, row, None)

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
+from polysigma.plan.lookups import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -198,13 +199,30 @@ def row_by_row(body: exp.Expr) -> bool:
         return False
     if body.find(exp.AggFunc, exp.Window, exp.Unnest, exp.Lateral):
         return False
-    inner = [query for query in body.find_all(exp.Query) if query is not body and not isinstance(query, exp.Subquery)]
+    listed = _lists(body)
+    inner = [
+        query
+        for query in body.find_all(exp.Query)
+        if query is not body and not isinstance(query, exp.Subquery) and id(query) not in listed
+    ]
     if not inner:
         return True
     source = body.args["from_"].this if body.args.get("from_") else None
     nested = source.this if isinstance(source, exp.Subquery) else None
     others = [query for query in inner if nested is None or query not in {nested, *nested.find_all(exp.Query)}]
     return nested is not None and not others and row_by_row(nested)
+
+
+def _lists(body: exp.Expr) -> set[int]:
+    """The queries, by identity, right of an IN that read nothing but lookups: the same for every row."""
+    from sqlglot import exp
+
+    found: set[int] = set()
+    for node in body.find_all(exp.In):
+        query = node.args.get("query")
+        if query is not None and all(table.name.startswith(PREFIX) for table in query.find_all(exp.Table)):
+            found |= {id(one) for one in query.find_all(exp.Query)}
+    return found
 
 
 def groups_by(body: exp.Expr, name: str) -> bool:

@@ -16,6 +16,7 @@ from polysigma.diagnostics import PolysigmaError
 from polysigma.engines.reference.evaluate import run, search
 from polysigma.engines.runners import Data, Window, runner
 from polysigma.plan.expressions import TRUE, columns
+from polysigma.plan.lookups import lookups_of, rows_of
 from polysigma.plan.steps import TIME_COLUMN, Annotate, Bucket, Derive, Group, Ordered, Score, Where
 from polysigma.prove.hits import Hit, Reading, alike, lists_differ, near, order_of, read
 from polysigma.prove.spelling import spell_step
@@ -124,7 +125,8 @@ class Ground:
         self.reading = Reading(trial.fields or trial.plan, trial.scenario.directory, trial.hosts)
         if not trial.plan.steps:
             rows = [{**row, ROW: number} for number, row in enumerate(rows)]
-        self.data = Data(trial.schema, rows, times_of(trial.plan, rows))
+        lookups = {name: rows_of(items) for name, items in lookups_of(trial.plan).items()}
+        self.data = Data(trial.schema, rows, times_of(trial.plan, rows), lookups)
         self.windows, self.distinct = windows_of(trial.plan, self.data)
         self.matched = list(search(trial.plan, rows))
         if not trial.every_window:

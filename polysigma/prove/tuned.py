@@ -188,7 +188,10 @@ def _findings(tuning: Tuning, rule: str, effects: Sequence[_Effect]) -> Iterator
         example = ", ".join(f"{name} {value}" for name, value in which[0].hidden[0].items())
         message = f"hides hits that scenarios of {rule} expect ({_named(which)}), such as {example}"
         hint = "name the program or the address more narrowly, so that a bot is not among what is left out"
-        path = (place[0], "exclude", place[1], "where") if place else (_entry(tuning, rule, "exclude"), "exclude")
+        path: tuple[int | str, ...] = (_entry(tuning, rule, "exclude"), "exclude")
+        if place:
+            exclusion = tuning.entries[place[0]].exclude[place[1]]
+            path = (place[0], "exclude", place[1], "where" if exclusion.where else "file")
         yield Diagnostic("hidden-hit", message, hint, document.file, document.at(*path))
     moved = [effect for effect in effects if len(effect.hidden) < len(effect.lost)]
     if moved:

@@ -13,11 +13,12 @@ from polysigma.plan.parameters import bind
 from polysigma.plan.typing import near
 from polysigma.source import Document
 from polysigma.tuning.breadth import wide
-from polysigma.tuning.filters import base_rules, covers, documents_of, fields_of, filters_for, refused
+from polysigma.tuning.filters import base_rules, covers, documents_of, fields_of, filters_for, refused, selection_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from polysigma.diagnostics import Position
     from polysigma.plan.metadata import ParameterValue
     from polysigma.tuning.model import Exclusion, Tuning
 
@@ -91,13 +92,13 @@ def apply(files: Sequence[RuleFile], tuning: Tuning) -> Tuned:
             errors += _parameters(tuning, number, rule)
             settings.setdefault(name, {}).update(entry.parameters)
             for index, exclusion in enumerate(entry.exclude):
-                path = (number, "exclude", index, "where")
+                path = (number, "exclude", index)
                 wrong = list(_exclusion(tuning, exclusion, rules, path))
                 errors += wrong
                 exclusions += [] if wrong else [exclusion]
                 findings += [] if wrong else _wide(tuning, exclusion, path)
         if exclusions:
-            filters += filters_for(name, rules, exclusions)
+            filters += filters_for(name, rules, exclusions, tuning.lookups)
             findings += _shared(tuning, name, rules, documents, entries[0][0])
     if errors:
         raise PolysigmaError(*errors)
@@ -164,25 +165,30 @@ def _exclusion(
         return
     if not any(covers(rule, exclusion) for rule in rules):
         known = fields_of(rules[0])
-        for key in exclusion.where:
+        for key in selection_of(exclusion):
             name = key.partition("|")[0]
             if name not in known:
                 message = f"the log source of {rules[0].get('name')} has no field {name!r}"
-                yield Diagnostic(
-                    "unknown-field", message, near(name, known), document.file, document.key_at(*path, key)
-                )
+                at = _place(document, exclusion, path, key)
+                yield Diagnostic("unknown-field", message, near(name, known), document.file, at)
         return
-    for made in filters_for("check", rules, [exclusion]):
+    for made in filters_for("check", rules, [exclusion], tuning.lookups):
         for problem in refused(made):
             hint = "a selection as in a Sigma rule: Field|modifier: value"
-            yield from document.error("invalid-exclusion", f"is no Sigma filter: {problem}", *path, hint=hint).findings
+            where = (*path, "where") if exclusion.where else path
+            yield from document.error("invalid-exclusion", f"is no Sigma filter: {problem}", *where, hint=hint).findings
+
+
+def _place(document: Document, exclusion: Exclusion, path: tuple[str | int, ...], key: str) -> Position | None:
+    """Where a key of an exclusion's selection stands: in `where`, or it is the field of a lookup."""
+    return document.key_at(*path, "where", key) if key in exclusion.where else document.at(*path, "field")
 
 
 def _wide(tuning: Tuning, exclusion: Exclusion, path: tuple[str | int, ...]) -> list[Diagnostic]:
     found = []
     for key, problem in wide(exclusion):
         hint = "name the program (Image|endswith), or the addresses that are really meant"
-        at = tuning.document.key_at(*path, key)
+        at = _place(tuning.document, exclusion, path, key)
         found.append(Diagnostic("wide-exclusion", problem, hint, tuning.document.file, at, severity=Severity.WARNING))
     return found
 

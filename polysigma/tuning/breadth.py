@@ -35,17 +35,21 @@ NARROW = frozenset(
 
 
 def wide(exclusion: Exclusion) -> Iterator[tuple[str, str]]:
-    """What is too wide in an exclusion: the key of its `where`, and what is wrong."""
-    named = {key.partition("|")[0] for key, value in exclusion.where.items() if _says(key, value)}
+    """What is too wide in an exclusion: the key of its `where`, and what is wrong. A lookup holds whole values."""
+    where = {**exclusion.where, **({exclusion.field: _WHOLE} if exclusion.field else {})}
+    named = {key.partition("|")[0] for key, value in where.items() if _says(key, value)}
     if named & PROCESSES:
         return
     addressed = False
-    for key, value in exclusion.where.items():
+    for key, value in where.items():
         if key.partition("|")[0] in ADDRESSES:
             addressed = True
             yield from ((key, problem) for item in _items(value) if (problem := _wide(key, item)))
     if not addressed and not named & NARROW:
-        yield next(iter(exclusion.where)), "names neither a process nor an address, host, user or name"
+        yield next(iter(where)), "names neither a process nor an address, host, user or name"
+
+
+_WHOLE = "a whole value"
 
 
 def _items(value: Any) -> list[Any]:

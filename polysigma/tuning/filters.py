@@ -10,6 +10,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from polysigma import schemas
+from polysigma.tuning.lookups import lookup_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -74,16 +75,28 @@ def refused(made: dict[str, Any]) -> list[str]:
 def covers(rule: Mapping[str, Any], exclusion: Exclusion) -> bool:
     """Whether a rule's log source has all the fields of an exclusion (or is not known, so that nobody can say)."""
     known = fields_of(rule)
-    return not known or all(key.partition("|")[0] in known for key in exclusion.where)
+    return not known or all(key.partition("|")[0] in known for key in selection_of(exclusion))
+
+
+def selection_of(exclusion: Exclusion) -> dict[str, Any]:
+    """The Sigma selection of the events that an exclusion leaves out; a lookup is a placeholder in it."""
+    selection = dict(exclusion.where)
+    if exclusion.via:
+        selection[f"{exclusion.field}|expand"] = f"%{lookup_name(exclusion)}%"
+    return selection
 
 
 def filters_for(
-    detection: str, rules: Iterable[Mapping[str, Any]], exclusions: Sequence[Exclusion]
+    detection: str,
+    rules: Iterable[Mapping[str, Any]],
+    exclusions: Sequence[Exclusion],
+    lookups: Mapping[str, Sequence[str]] | None = None,
 ) -> list[dict[str, Any]]:
     """The Sigma filters that leave out what the exclusions say, from the base rules of a detection.
 
     Where base rules have several log sources an exclusion is applied to those that have all of its fields. What the
-    head of a query says of a filter (`reason`, `owner`, `expires`) is in the filter's `polysigma` map.
+    head of a query says of a filter (`reason`, `owner`, `expires`) is in the filter's `polysigma` map, and so are the
+    values of its `lookups`, for platforms that have none.
     """
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for rule in rules:
@@ -96,7 +109,9 @@ def filters_for(
         logsource = dict(group[0].get("logsource") or {})
         names = [str(rule.get("name") or rule.get("id")) for rule in group]
         width = len(str(len(here)))
-        selections = {f"excluded_{number:0{width}}": dict(one.where) for number, one in enumerate(here, start=1)}
+        selections = {f"excluded_{number:0{width}}": selection_of(one) for number, one in enumerate(here, start=1)}
+        names_here = [lookup_name(one) for one in here if one.via]
+        held = {name: list(values) for name, values in (lookups or {}).items() if name in names_here}
         made.append(
             {
                 "title": f"Tuning of {detection}"[:250],
@@ -108,6 +123,7 @@ def filters_for(
                     "exclusions": [
                         {"reason": one.reason, "owner": one.owner, "expires": one.expires.isoformat()} for one in here
                     ],
+                    **({"lookups": held} if held else {}),
                 },
             }
         )

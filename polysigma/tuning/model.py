@@ -11,23 +11,30 @@
             owner: soc@example.com
             expires: 2027-06-30
 
+      - via: lookup
+        file: update_servers.csv
+        field: DestinationIp
+        reason: ...
+
 `polysigma.tuning.binding` says whether it fits the rules. The JSON Schema for editors is made from these models.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, StrictStr, model_validator
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.plan.metadata import Name, ParameterValue  # noqa: TC001  (pydantic reads annotations at run time)
 from polysigma.source import read_file
+from polysigma.tuning.lookups import read_lookups
 from polysigma.validation import validate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from polysigma.source import Document
@@ -50,14 +57,30 @@ class _Model(BaseModel):
 class Exclusion(_Model):
     """Events that are left out, and who answers for it until when."""
 
-    where: dict[StrictStr, Any] = Field(min_length=1)
+    where: dict[StrictStr, Any] = {}
     """A selection as in a Sigma rule, `Field|modifier: value`: events that meet all of it are left out."""
+    via: Literal["lookup"] | None = None
+    """`lookup`: the values of one field are in a file, and stand in a lookup of the platform's, not in the query."""
+    file: StrictStr | None = None
+    """With `via`: a CSV file beside this one. Its first line names its columns."""
+    field: StrictStr | None = None
+    """With `via`: the field whose value must be in the file's column of that name; `where` must hold besides."""
     reason: StrictStr = Field(min_length=5, max_length=250)
     """Why these events are not looked at."""
     owner: StrictStr = Field(min_length=3, max_length=120)
     """Who answers for it: a person or a team that can be asked."""
     expires: Annotated[date, BeforeValidator(_day)]
     """The last day on which it holds. After it every command that reads the file ends with an error."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.via is None and (self.file or self.field):
+            raise ValueError("`file` and `field` need `via: lookup`")
+        if self.via is None and not self.where:
+            raise ValueError("an exclusion says what is left out: `where`, or `via: lookup` with `file` and `field`")
+        if self.via is not None and not (self.file and self.field):
+            raise ValueError("`via: lookup` needs `file`, a CSV file beside this one, and `field`, its column")
+        return self
 
 
 class Entry(_Model):
@@ -87,6 +110,8 @@ class Tuning:
 
     document: Document
     entries: tuple[Entry, ...]
+    lookups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What is in the lookups that exclusions name, by the name that each has on a platform."""
 
     def of(self, detection: str) -> list[tuple[int, Entry]]:
         """The entries about a detection, with their numbers."""
@@ -110,9 +135,10 @@ def read_tuning(path: str | Path, *, on: date | None = None) -> Tuning:
     document = documents[0]
     entries = tuple(validate(TuningFile, document, "tuning").root)
     findings = [*_expired(document, entries, on or today()), *_contradictions(document, entries)]
-    if findings:
-        raise PolysigmaError(*findings)
-    return Tuning(document, entries)
+    lookups, wrong = read_lookups(document, entries)
+    if findings or wrong:
+        raise PolysigmaError(*findings, *wrong)
+    return Tuning(document, entries, lookups)
 
 
 def _expired(document: Document, entries: tuple[Entry, ...], day: date) -> list[Diagnostic]:
@@ -145,8 +171,8 @@ def _contradictions(document: Document, entries: tuple[Entry, ...]) -> list[Diag
         if before <= MOST_EXCLUSIONS < counts[entry.detection]:
             message = f"{entry.detection} has more than {MOST_EXCLUSIONS} exclusions"
             hint = (
-                "a query cannot hold them: put several values into one `where` (Field: [a, b, c]), or keep them in a "
-                "lookup of the platform's and take its hits out there; polysigma writes no lookups yet"
+                "a query cannot hold them: put several values into one `where` (Field: [a, b, c]), or many into a CSV "
+                "file (via: lookup, file, field), which becomes a lookup of the platform's"
             )
             error = document.error(
                 "too-many-exclusions", message, number, "exclude", MOST_EXCLUSIONS - before, hint=hint

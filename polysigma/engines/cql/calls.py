@@ -1,4 +1,4 @@
-"""Filter functions on one field: cidr, in, regex, wildcard.
+"""Filter functions on one field: cidr, in, match, regex, wildcard.
 
 Each gives a test, and, where the documentation leaves it open what the negated function does with an event that has
 nothing to compare, a second test that tells such events.
@@ -59,6 +59,8 @@ def field_predicate(context: Context, call: tree.Call, bound: tree.Field | None)
             return _in(context, call, bound)
         case "wildcard":
             return _wildcard(context, call, bound)
+        case "match":
+            return _match(context, call, bound)
         case "regex":
             field, pattern, _ = regex_of(context, call, bound)
             return Predicate(search_test(context, field, pattern), lambda row: field not in row)
@@ -132,6 +134,30 @@ def _in(context: Context, call: tree.Call, bound: tree.Field | None) -> Predicat
 
     def among(value: Value) -> bool:
         return text(value) in exact or any(matches(value) for matches in tries)
+
+    return Predicate(_on_field(field, among), lambda row: field not in row)
+
+
+def _match(context: Context, call: tree.Call, bound: tree.Field | None) -> Predicate:
+    """Whether a value is in a column of a file (data-analysis/functions-match.html).
+
+    Nothing is joined to the event, as the file has no other column; `strict`, the default, drops what has no match.
+    """
+    arguments = Arguments(call, "file field column ignoreCase strict", bound)
+    field = arguments.field("field")
+    name = arguments.text("file").removesuffix(".csv")
+    if name not in context.lookups:
+        refuse(arguments.node("file"), f"there is no file {name}.csv", "upload it, as polysigma tune --emit says")
+    if arguments.text("column", field) != "value":
+        refuse(arguments.node("column"), "the file has one column, value")
+    if not arguments.flag("strict", default=True):
+        refuse(arguments.node("strict"), "match(strict=false) is not implemented")
+    ignore_case = arguments.flag("ignoreCase", default=False)
+    known = {value.lower() if ignore_case else value for value in context.lookups[name]}
+
+    def among(value: Value) -> bool:
+        shown = text(value)
+        return (shown.lower() if ignore_case else shown) in known
 
     return Predicate(_on_field(field, among), lambda row: field not in row)
 

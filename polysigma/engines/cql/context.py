@@ -8,7 +8,7 @@ from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.engines.cql.assumptions import assumptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from polysigma.cql import tree
     from polysigma.engines.cql.values import Value
@@ -22,12 +22,13 @@ def refuse(node: tree.Node, message: str, hint: str | None = None) -> NoReturn:
 class Context:
     """One query: what it flips, and, while it runs, what it met."""
 
-    def __init__(self, flip: frozenset[str] = frozenset()) -> None:
+    def __init__(self, flip: frozenset[str] = frozenset(), lookups: Mapping[str, Sequence[str]] | None = None) -> None:
         known = assumptions()
         unknown = sorted(name for name in flip if name not in known or not known[name].flips)
         if unknown:
             raise ValueError(f"no assumption that can be flipped: {', '.join(unknown)}")
         self.flip = flip
+        self.lookups = lookups or {}
         self.compiled: set[str] = set()
         """Assumptions that the text of the query relies on, whatever the data."""
         self.met: set[str] = set()

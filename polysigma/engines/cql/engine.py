@@ -59,9 +59,18 @@ def run_cql(
     return compile_cql(text, flip=flip).run(rows, now=now)
 
 
-def compile_cql(text: str, *, flip: frozenset[str] = frozenset(), file: str | None = None) -> CompiledQuery:
-    """A query ready to be run several times. Raises as `run_cql`."""
-    return CompiledQuery(parse(text, file).steps, Context(flip))
+def compile_cql(
+    text: str,
+    *,
+    flip: frozenset[str] = frozenset(),
+    file: str | None = None,
+    lookups: Mapping[str, Sequence[str]] | None = None,
+) -> CompiledQuery:
+    """A query ready to be run several times. Raises as `run_cql`.
+
+    `lookups` are the CSV files of one column, `value`, that the repository has, by name without `.csv`.
+    """
+    return CompiledQuery(parse(text, file).steps, Context(flip, lookups))
 
 
 class CompiledQuery:

@@ -37,6 +37,9 @@ _DUCKDB_TYPES = {
 }
 
 
+SEARCH_KEY = "SearchKey"
+"""The column of a watchlist that queries ask (learn.microsoft.com/azure/sentinel/watchlists-queries)."""
+
 _PARSER_TIME = "TimeGenerated"
 """What ASIM's parsers read themselves, whether or not a query names it."""
 
@@ -136,7 +139,9 @@ class Database:
 
 
 def _by_position(text: str) -> str:
-    """Arguments that a parser is given by name, by position: duckdb-kql does not know names yet."""
+    """Arguments that a parser is given by name, by position: duckdb-kql does not know names yet. A watchlist, which is
+    a function too, is the table of its name."""
+    text = re.sub(r'_GetWatchlist\("(\w+)"\)', r"\1", text)
     return re.sub(rf"({PARSER}\w+)\(starttime=(.+), endtime=(.+)\)$", r"\1(\2, \3)", text, flags=re.MULTILINE)
 
 

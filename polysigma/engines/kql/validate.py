@@ -100,6 +100,7 @@ def _tables(name: str) -> dict[str, Any]:
     """The schema as the binder takes it: tables as columns and types, parsers as functions."""
     schema = schemas.load(name)
     made: dict[str, Any] = {}
+    parameters: tuple[tuple[str, str], ...]
     for table in schema.tables:
         columns = kusto_types(schema, table)
         if table.startswith(PARSER):
@@ -107,6 +108,11 @@ def _tables(name: str) -> dict[str, Any]:
             made[table] = _module().FunctionSchema(parameters=parameters, returns=columns, required=0)
         else:
             made[table] = columns
+    if name.startswith("sentinel"):
+        # learn.microsoft.com/azure/sentinel/watchlists-queries; the columns besides are those of the file.
+        returns = {"_DTItemId": "string", "LastUpdatedTimeUTC": "datetime", "SearchKey": "string"}
+        parameters = (("watchlistAlias", "string"),)
+        made["_GetWatchlist"] = _module().FunctionSchema(parameters=parameters, returns=returns, required=1)
     return made
 
 

@@ -56,7 +56,7 @@ class _CqlStore(Store):
         self.data = data
 
     def run(self, text: str, windows: Sequence[Window | None], flip: frozenset[str] = frozenset()) -> Iterator[Result]:
-        query = compile_cql(text, flip=flip)
+        query = compile_cql(text, flip=flip, lookups=self.data.lookups)
         sifted = query.sift(self.data.rows)
         for window in windows:
             rows = (sifted[number] for number in self.data.within(window))

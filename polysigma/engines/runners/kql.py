@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from polysigma.diagnostics import Diagnostic, Severity
+from polysigma.engines import lookups
 from polysigma.engines.embedded import quoted
-from polysigma.engines.kql.execute import Database
+from polysigma.engines.kql.execute import SEARCH_KEY, Database
 from polysigma.engines.kql.validate import unavailable, validate
 from polysigma.engines.runners import Data, Result, Runner, Store, Window, kept
 from polysigma.plan.types import Type
@@ -51,7 +51,7 @@ class KqlRunner(Runner):
         return [finding for finding in validate(text, schema) if finding.severity is Severity.ERROR]
 
     def store(self, data: Data, text: str) -> Store:
-        return _KqlStore(data, _shelf(data.schema, frozenset(re.findall(r"\w+", text))))
+        return _KqlStore(data, _shelf(data.schema, frozenset(lookups.words(text))))
 
     def prefixes(self, text: str) -> list[str]:
         """The pipeline up to each operator that begins a line."""
@@ -76,6 +76,8 @@ class _Shelf:
     def __init__(self, schema: str, named: frozenset[str]) -> None:
         self.database = Database(schema, {}, named=named)
         self.connection = self.database.connection
+        self.lookups = lookups.named(named)
+        lookups.declare(self.connection, self.lookups, SEARCH_KEY)
         self.planned: dict[str, str] = {}
         self.connection.execute(f"CREATE TABLE {_WINDOW} AS SELECT 0::BIGINT AS first, 0::BIGINT AS beyond")
         for table in self.database.tables:
@@ -134,6 +136,7 @@ class _KqlStore(Store):
             row = data.rows[number]
             tables.setdefault(row[TABLE], []).append((place, row))
         shelf.fill(tables)
+        lookups.upload(shelf.connection, shelf.lookups, data.lookups)
 
     def run(self, text: str, windows: Sequence[Window | None], flip: frozenset[str] = frozenset()) -> Iterator[Result]:
         """The result on each window."""

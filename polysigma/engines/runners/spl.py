@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.engines.runners import Data, Result, Runner, Store, Window
 from polysigma.engines.spl import SplError, compile_spl, parse
-from polysigma.engines.spl.tree import Append, Eval, Fieldformat, Mvexpand, Rename, Search, Where
+from polysigma.engines.spl.tree import Append, Eval, Fieldformat, Lookup, Mvexpand, Rename, Search, Where
 from polysigma.plan.types import Type
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PLACE = "polysigma_row"
 """A field with the number of the row, which queries hand through and do not see."""
 
-_ALONE = Where | Eval | Rename | Fieldformat | Mvexpand
+_ALONE = Where | Eval | Rename | Fieldformat | Mvexpand | Lookup
 """Commands that look at one row at a time."""
 
 
@@ -59,7 +59,7 @@ class _SplStore(Store):
         if flip:
             raise ValueError(f"no assumption that can be flipped: {', '.join(sorted(flip))}")
         try:
-            query, commands = compile_spl(text), parse(text).commands
+            query, commands = compile_spl(text, lookups=self.data.lookups), parse(text).commands
             if any(isinstance(command, Append) for command in commands):
                 for window in windows:
                     numbers = sorted(self.data.within(window))

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
+from polysigma.engines import lookups
 from polysigma.engines.embedded import duckdb, literal, quoted
 from polysigma.engines.runners import Data, Result, Runner, Store, Window, kept
 from polysigma.engines.sql import Windows, rows_of, run_sql
@@ -75,6 +76,8 @@ class _Shelf:
         self.names = [found[0] for found in self.spellings.values()] or ["nothing"]
         declared = ", ".join(f"{quoted(name)} VARCHAR" for name in self.names)
         self.connection.execute(f"CREATE TABLE events ({declared})")
+        self.lookups = lookups.named(lookups.words(text))
+        lookups.declare(self.connection, self.lookups)
         self.fresh = False
         """Whether the rows that the query has matched are those of the events that are there now."""
 
@@ -147,6 +150,7 @@ class _SqlStore(Store):
         self.text = text
         self.shelf = shelf
         shelf.fill(data.rows)
+        lookups.upload(shelf.connection, shelf.lookups, data.lookups)
 
     def run(self, text: str, windows: Sequence[Window | None], flip: frozenset[str] = frozenset()) -> Iterator[Result]:
         if flip:

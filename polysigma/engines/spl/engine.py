@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cmp_to_key
 from itertools import product
@@ -26,6 +26,7 @@ from polysigma.engines.spl.tree import (
     Eval,
     Fieldformat,
     Head,
+    Lookup,
     Mvexpand,
     Query,
     Rename,
@@ -81,25 +82,35 @@ def run_spl(
     *,
     now: float | None = None,
     macros: Mapping[str, SearchExpression | None] | None = None,
+    lookups: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Row]:
     """The rows that a query gives over events, which are not changed.
 
     An event maps fields to values, `_time` in seconds since the epoch, `tag` to the list of its tags. `now` is the time
     of the query, by default the present; the search head's clock is UTC. `macros` are a site's own, beside those that
-    Splunk's content defines. Raises SplError for what is not known here, KeyError for a macro that is not.
+    Splunk's content defines; `lookups` are the CSV files of one column that it has uploaded, by name without `.csv`.
+    Raises SplError for what is not known here, KeyError for a macro or a lookup that is not.
     """
-    return compile_spl(text, macros=macros).run(rows, now=now)
+    return compile_spl(text, macros=macros, lookups=lookups).run(rows, now=now)
 
 
-def compile_spl(text: str, *, macros: Mapping[str, SearchExpression | None] | None = None) -> CompiledQuery:
-    """A query ready to be run several times. Raises as `run_spl`."""
-    return _compiled(parse(text), {**_MACROS, **(macros or {})})
+def compile_spl(
+    text: str,
+    *,
+    macros: Mapping[str, SearchExpression | None] | None = None,
+    lookups: Mapping[str, Sequence[str]] | None = None,
+) -> CompiledQuery:
+    """A query ready to be run several times. Raises as `run_spl`; for a lookup only when it is run."""
+    return _compiled(parse(text), {**_MACROS, **(macros or {})}, lookups or {})
 
 
-def _compiled(query: Query, known: Mapping[str, SearchExpression | None]) -> CompiledQuery:
+def _compiled(
+    query: Query, known: Mapping[str, SearchExpression | None], lookups: Mapping[str, Sequence[str]]
+) -> CompiledQuery:
     first, *rest = query.commands
     stages = tuple(
-        _compiled(command.query, known) if isinstance(command, Append) else _stage(command) for command in rest
+        _compiled(command.query, known, lookups) if isinstance(command, Append) else _stage(command, lookups)
+        for command in rest
     )
     match first:
         case Search():
@@ -160,7 +171,7 @@ def _tstats(node: Tstats, macros: Mapping[str, SearchExpression | None]) -> Call
     return take
 
 
-def _stage(command: Command) -> Stage:
+def _stage(command: Command, lookups: Mapping[str, Sequence[str]]) -> Stage:
     match command:
         case Where(condition=condition):
             holds = evaluator(condition)
@@ -185,10 +196,27 @@ def _stage(command: Command) -> Stage:
             return lambda rows: [{name.removeprefix(start): value for name, value in row.items()} for row in rows]
         case Mvexpand(field=field):
             return lambda rows: [{**row, field: one} for row in rows for one in several(row.get(field))]
+        case Lookup():
+            return lambda rows: _looked_up(rows, command, lookups)
         case Append() | Search() | Tstats():
             raise TypeError(command)
         case _:
             assert_never(command)
+
+
+def _looked_up(rows: list[Row], command: Lookup, lookups: Mapping[str, Sequence[str]]) -> list[Row]:
+    """OUTPUT puts nothing where there is no match, and takes away what was there. Texts are compared with their case
+    (transforms.conf, case_sensitive_match); of several values of a field each one may match."""
+    known = frozenset(lookups[command.table.removesuffix(".csv")])
+    if (command.column, command.shown) != ("value", "value"):
+        raise KeyError(command.column)
+    for row in rows:
+        found = [one for one in several(row.get(command.key)) if text(one) in known]
+        if found:
+            row[command.found] = found[0] if len(found) == 1 else found
+        else:
+            row.pop(command.found, None)
+    return rows
 
 
 def _assigned(row: Row, values: list[tuple[str, Callable[[Row], Value]]]) -> Row:

@@ -16,6 +16,7 @@ from polysigma.engines.spl.tree import (
     Expression,
     Fieldformat,
     Head,
+    Lookup,
     Mvexpand,
     Name,
     Query,
@@ -76,6 +77,7 @@ class _Commands(Reader):
             "fieldformat": self._fieldformat,
             "rename": self._rename,
             "mvexpand": self._mvexpand,
+            "lookup": self._lookup,
             "append": self._append,
         }
         if self.token.kind != "word" or self.token.text not in known:
@@ -257,6 +259,18 @@ class _Commands(Reader):
         query = self._pipeline()
         self.expect("]")
         return Append(query, at=at)
+
+    def _lookup(self) -> Lookup:
+        """One field to look for, and one to take (Search Reference, "lookup")."""
+        at = self.take().at
+        table = self.field()
+        column = self.field()
+        self.word("as")
+        key = self.field()
+        self.word("output")
+        shown = self.field()
+        self.word("as")
+        return Lookup(table, column, key, shown, self.field(), at=at)
 
     def _mvexpand(self) -> Mvexpand:
         at = self.take().at

@@ -170,6 +170,17 @@ class Tstats(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Lookup(Node):
+    """`lookup file.csv column AS key OUTPUT shown AS found`."""
+
+    table: str
+    column: str
+    key: str
+    shown: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sort(Node):
     """Each field with True for descending; `limit` 0 keeps every row."""
 
@@ -214,7 +225,9 @@ class Append(Node):
     query: Query
 
 
-Command = Append | Search | Where | Eval | Stats | Tstats | Sort | Head | Table | Fieldformat | Rename | Mvexpand
+Command = (
+    Append | Search | Where | Eval | Stats | Tstats | Lookup | Sort | Head | Table | Fieldformat | Rename | Mvexpand
+)
 
 
 @dataclass(frozen=True, slots=True)
