@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from polysigma.refusals import RefusalCode  # noqa: TC001 - pydantic reads it
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -47,23 +49,6 @@ class FidelityLevel(StrEnum):
     APPROXIMATE = "approximate"
     BLIND = "blind"
     REFUSED = "refused"
-
-
-class RefusalCode(StrEnum):
-    """Why a field, a value or a log source has no counterpart on a platform."""
-
-    NOT_RECORDED = "not-recorded"
-    """The platform's telemetry does not hold this value."""
-    NOT_COMPARABLE = "not-comparable"
-    """It is recorded in a form that the Sigma values cannot be translated to."""
-    PATH_NOT_RECORDED = "path-not-recorded"
-    """Only the last part of a path is recorded, and the value asks for more."""
-    UNVERIFIED = "unverified"
-    """It may be there under a name that no source we could read confirms; guessing would be a silent miss."""
-    UNKNOWN_FIELD = "unknown-field"
-    """No claim is made about a field of that name."""
-    UNCLAIMED_LOGSOURCE = "unclaimed-logsource"
-    """No claim is made about the log source."""
 
 
 Event = dict[str, tuple[str, ...]]

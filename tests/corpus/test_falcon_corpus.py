@@ -19,7 +19,7 @@ from sigma.collection import SigmaCollection
 from polysigma.cql import lint
 from polysigma.diagnostics import Severity
 from polysigma.engines.cql import run_cql
-from polysigma.platform import RefusalCode
+from polysigma.refusals import RefusalCode
 from sigma.backends.polysigma import backends
 from sigma.pipelines.polysigma import pipelines
 

@@ -12,7 +12,8 @@ from polysigma.plan.expressions import Constant, columns
 from polysigma.plan.parser import parse_expression
 from polysigma.plan.types import Type
 from polysigma.plan.typing import Scope, infer
-from polysigma.platform import FidelityLevel, FieldClaim, Logsource, Loss, Platform, RefusalCode
+from polysigma.platform import FidelityLevel, FieldClaim, Logsource, Loss, Platform
+from polysigma.refusals import RefusalCode
 from polysigma.schemas import TimeForm
 from sigma.pipelines.polysigma import pipelines, platform
 from sigma.pipelines.polysigma.claims import load_platform

@@ -19,7 +19,7 @@ import pytest
 from sigma.exceptions import SigmaError
 
 from polysigma.engines.kql.validate import unavailable, validate
-from polysigma.platform import RefusalCode
+from polysigma.refusals import RefusalCode
 from sigma.pipelines.polysigma import platform
 
 GOLDENS = Path(__file__).parent / "goldens"

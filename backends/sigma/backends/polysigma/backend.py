@@ -15,6 +15,8 @@ from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaBackendError, SigmaError
 from sigma.rule import SigmaDetection, SigmaDetections
 
+from polysigma.refusals import RefusalCode
+
 from .errors import unsupported
 from .options import Options, read_options
 
@@ -165,7 +167,7 @@ class PolysigmaBackend(TextQueryBackend):
         from .sources import column_types, event_filter
 
         if cond is None:
-            raise unsupported("the condition is empty: the pipeline dropped all of it")
+            raise unsupported(RefusalCode.EMPTY_CONDITION, "the condition is empty: the pipeline dropped all of it")
         platform, scope = self._claims()
         types = column_types(platform, scope.tables)
 
@@ -277,12 +279,14 @@ class PolysigmaBackend(TextQueryBackend):
         platform, scope = pipeline.vars.get(PIPELINE_VARIABLE), pipeline.state.get(SCOPE_STATE)
         if platform is None or scope is None:
             raise unsupported(
+                RefusalCode.NO_PIPELINE,
                 "no pipeline of Polysigma's took part, so neither event filter nor schema is known: "
-                f"add one of ours (sigma list pipelines), such as -p {self.example_pipeline}"
+                f"add one of ours (sigma list pipelines), such as -p {self.example_pipeline}",
             )
         if self.identifier not in platform.targets:
             raise unsupported(
-                f"the pipeline {platform.id} serves {' and '.join(platform.targets)}, not {self.identifier}"
+                RefusalCode.WRONG_TARGET,
+                f"the pipeline {platform.id} serves {' and '.join(platform.targets)}, not {self.identifier}",
             )
         return platform, scope
 

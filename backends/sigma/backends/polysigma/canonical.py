@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sigma.correlations import SigmaCorrelationRule, SigmaCorrelationType
-from sigma.exceptions import SigmaBackendError, SigmaError
+from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 
 from polysigma.plan.build import Built, build
@@ -31,6 +31,7 @@ from polysigma.plan.steps import (
     Step,
 )
 from polysigma.plan.types import Type
+from polysigma.refusals import RefusalCode
 
 from .correlations import WINDOW, portable, with_times
 from .errors import PlanRefusedError, unsupported
@@ -86,7 +87,7 @@ class Correlations:
         """
         references = list({id(one.rule): one.rule for one in rule.referenced_rules or rule.rules or []}.values())
         if not references:
-            raise SigmaBackendError(f"correlation {_name(rule)} refers to no rule")
+            raise unsupported(RefusalCode.CORRELATION_RULES, f"correlation {_name(rule)} refers to no rule")
         if any(isinstance(reference, SigmaCorrelationRule) for reference in references):
             return self._chained(rule, references, outer)
         bases = tuple(base for reference in references for base in self._bases(reference))
@@ -167,8 +168,9 @@ class Correlations:
             found = self.read(reference, asked)
             if found.window > asked.window:
                 raise unsupported(
+                    RefusalCode.CORRELATION_RULES,
                     f"correlation {_name(rule)}: its timespan {format_duration(asked.window)} is shorter than that of "
-                    f"{found.name} ({format_duration(found.window)})"
+                    f"{found.name} ({format_duration(found.window)})",
                 )
             return found
         bases = tuple(self._bases(reference))
@@ -189,7 +191,10 @@ class Correlations:
         shorter = outer is not None and window < outer.window
         if rule.custom_attributes.get("polysigma") is not None and self.method == "staged":
             if shorter:
-                raise unsupported(f"correlation {_name(rule)}: inside of another a map must have the same timespan")
+                raise unsupported(
+                    RefusalCode.CORRELATION_RULES,
+                    f"correlation {_name(rule)}: inside of another a map must have the same timespan",
+                )
             settings = self._overrides(rule)
             try:
                 built = _built(rule.custom_attributes["polysigma"], columns, window, settings, names)
@@ -215,11 +220,13 @@ class Correlations:
 
     def _bases(self, reference: Any) -> list[BaseRule]:
         if not isinstance(reference, SigmaRule):
-            raise SigmaBackendError(f"{reference!r} is neither a rule nor a correlation")
+            raise unsupported(RefusalCode.CORRELATION_RULES, f"{reference!r} is neither a rule nor a correlation")
         try:
             return self.backend.base_rules(reference, counting=self.counting)
         except SigmaError as error:
-            raise SigmaBackendError(f"the rule {reference.name or reference.title} was not converted") from error
+            why = next((one for rule, one in self.backend.errors if rule is reference), error)
+            code = RefusalCode(getattr(why, "code", RefusalCode.CORRELATION_RULES))
+            raise unsupported(code, f"the rule {_name(reference)} was not converted") from error
 
     def _overrides(self, rule: SigmaCorrelationRule) -> dict[str, Any]:
         given = self.backend.options.overrides
@@ -250,7 +257,7 @@ def _with_aliases(part: Correlated, aliases: Mapping[str, Mapping[str, str]]) ->
     named = {alias: mapping[part.name] for alias, mapping in aliases.items() if part.name in mapping}
     for alias, name in named.items():
         if name not in part.columns:
-            raise unsupported(f"the alias {alias}: {name} is no column of {part.name}")
+            raise unsupported(RefusalCode.CORRELATION_FIELD, f"the alias {alias}: {name} is no column of {part.name}")
     return {**part.columns, **{alias: part.columns[name] for alias, name in named.items()}}
 
 
@@ -269,7 +276,10 @@ def _derivation(part: Correlated, aliases: Mapping[str, Mapping[str, str]], kept
     ]
     for _, column in items:
         if any(column.name == base.scope.host.field for base in part.bases):
-            raise unsupported(f"an alias of {column.name}, which is what a host is known by, in a chain")
+            raise unsupported(
+                RefusalCode.CORRELATION_FIELD,
+                f"an alias of {column.name}, which is what a host is known by, in a chain",
+            )
     if not part.steps and END_COLUMN in kept:
         items.append((END_COLUMN, Column(TIME_COLUMN)))
     return (Derive(tuple(items)),) if items else ()
@@ -291,7 +301,10 @@ def _merged(rule: SigmaCorrelationRule, parts: list[Correlated]) -> dict[str, di
         for alias, mapping in part.aliases.items():
             known = merged.setdefault(alias, {})
             if any(known.get(name, stands_for) != stands_for for name, stands_for in mapping.items()):
-                raise unsupported(f"correlation {_name(rule)}: the alias {alias} means two fields of one rule")
+                raise unsupported(
+                    RefusalCode.CORRELATION_FIELD,
+                    f"correlation {_name(rule)}: the alias {alias} means two fields of one rule",
+                )
             known |= mapping
     return merged
 
@@ -323,11 +336,14 @@ def _shared_fields(bases: tuple[BaseRule, ...], aliases: Mapping[str, Mapping[st
         for base in bases:
             name = mapping.get(base.name, alias)
             if name not in base.fields:
-                raise unsupported(f"the alias {alias}: {name} is no field of the rule {base.name}")
+                raise unsupported(
+                    RefusalCode.CORRELATION_FIELD, f"the alias {alias}: {name} is no field of the rule {base.name}"
+                )
             kinds.add(base.fields[name])
         if len(kinds) > 1 and not kinds <= {Type.TEXT, Type.ADDRESS}:
             raise unsupported(
-                f"the alias {alias} stands for {' and for '.join(sorted(kinds))}, which are not comparable"
+                RefusalCode.CORRELATION_FIELD,
+                f"the alias {alias} stands for {' and for '.join(sorted(kinds))}, which are not comparable",
             )
         shared[alias] = kinds.pop() if len(kinds) == 1 else Type.TEXT
     return shared

@@ -12,6 +12,7 @@ from polysigma.plan.lower import Binding, lower
 from polysigma.plan.steps import RULE_COLUMN, TIME_COLUMN, Bucket, Chain, Ordered, Plan, all_steps, counts_rows
 from polysigma.plan.types import Type
 from polysigma.platform import FidelityLevel, Loss
+from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
 from .printer import Job
@@ -119,8 +120,9 @@ class Compiler:
         blind = [loss for loss in losses if loss.level is FidelityLevel.BLIND]
         if blind and "blind" not in self.backend.options.accept:
             raise unsupported(
+                RefusalCode.BLIND,
                 f"rule {plan.name}: {platform.title} is blind to it: {blind[0].reason} "
-                "(-O accept=blind converts it all the same, and says so in the query)"
+                "(-O accept=blind converts it all the same, and says so in the query)",
             )
         level = FidelityLevel.BLIND if blind else FidelityLevel.APPROXIMATE if losses else FidelityLevel.EXACT
         known_as = ", ".join(dict.fromkeys(filter(None, (plan.name, plan.id))))

@@ -54,6 +54,7 @@ from polysigma.plan.expressions import (
 )
 from polysigma.plan.steps import TIME_COLUMN
 from polysigma.plan.types import Type
+from polysigma.refusals import RefusalCode
 
 from .absent import is_absent, outcome
 from .errors import unsupported
@@ -97,14 +98,19 @@ def expression_of(condition: object, type_of: Callable[[str], Type], raw: str | 
         case ConditionValueExpression(value=value):
             return _keyword(value, raw)
         case _:
-            raise unsupported(f"a condition of the kind {type(condition).__name__} is not supported")
+            raise unsupported(
+                RefusalCode.CONDITION_KIND, f"a condition of the kind {type(condition).__name__} is not supported"
+            )
 
 
 def _keyword(value: SigmaType, raw: str | None) -> Expression:
     """A search over all fields, in the column that holds the event as it arrived: as JSON, which escapes some text."""
     shown = str(getattr(value, "regexp", value))
     if raw is None:
-        raise unsupported(f"keyword {shown!r}: the platform has no column to search all fields in; name a field")
+        raise unsupported(
+            RefusalCode.KEYWORD_COLUMN,
+            f"keyword {shown!r}: the platform has no column to search all fields in; name a field",
+        )
     if isinstance(value, SigmaRegularExpression):
         text, test = shown.replace("\\", ""), _test(Column(raw), value, lambda _: Type.TEXT)
     elif isinstance(value, SigmaString) and not value.contains_placeholder():
@@ -117,10 +123,14 @@ def _keyword(value: SigmaType, raw: str | None) -> Expression:
     elif isinstance(value, SigmaNumber):
         text, test = "", TextMatch(Column(raw), (Wildcard.ANY, str(value.number), Wildcard.ANY))
     else:
-        raise unsupported(f"keyword {shown!r}: its placeholder has no value, or it is no text; add a pipeline")
+        raise unsupported(
+            RefusalCode.PLACEHOLDER,
+            f"keyword {shown!r}: its placeholder has no value, or it is no text; add a pipeline",
+        )
     if re.search(r'["\\\x00-\x1f]|[^\x00-\x7e]', text):
         raise unsupported(
-            f"keyword {shown!r}: all fields are searched in the event's JSON, which escapes such text; name a field"
+            RefusalCode.KEYWORD_TEXT,
+            f"keyword {shown!r}: all fields are searched in the event's JSON, which escapes such text; name a field",
         )
     return test
 
@@ -147,7 +157,10 @@ def _test(column: Column, value: SigmaType, type_of: Callable[[str], Type]) -> E
             return Exists(column) if exists else Not(Exists(column))
         case SigmaRegularExpression(regexp=regexp, flags=flags):
             if regexp.contains_placeholder():
-                raise unsupported(f"{column.name}: the placeholder in {str(regexp)!r} has no value; add a pipeline")
+                raise unsupported(
+                    RefusalCode.PLACEHOLDER,
+                    f"{column.name}: the placeholder in {str(regexp)!r} has no value; add a pipeline",
+                )
             if kind is Type.ADDRESS:
                 _refuse_spelling(column, str(regexp).replace("(?:", "("), r"\.|\[\.\]")
             return Regex(column, str(regexp), frozenset(_FLAGS[flag] for flag in flags))
@@ -158,32 +171,45 @@ def _test(column: Column, value: SigmaType, type_of: Callable[[str], Type]) -> E
             return Comparison(_OPERATORS.get(operator, "!="), compared, Constant(part.number))
         case SigmaCompareExpression(number=number, op=operator):
             if kind in {Type.BOOLEAN, Type.ADDRESS, Type.TIME}:
-                raise unsupported(f"{column.name}: a {kind.value} cannot be compared with the number {number.number}")
+                raise unsupported(
+                    RefusalCode.TYPE_MISMATCH,
+                    f"{column.name}: a {kind.value} cannot be compared with the number {number.number}",
+                )
             _refuse_endless(column, number.number)
             if operator not in _OPERATORS:
                 return Comparison("!=", column, Constant(number.number))
             return Comparison(_OPERATORS[operator], column, Constant(number.number))
         case SigmaFieldReference(field=other, starts_with=False, ends_with=False):
             if not _comparable(kind, type_of(other)):
-                raise unsupported(f"{column.name}: a {kind.value} cannot be compared with {other}, a {type_of(other)}")
+                raise unsupported(
+                    RefusalCode.TYPE_MISMATCH,
+                    f"{column.name}: a {kind.value} cannot be compared with {other}, a {type_of(other)}",
+                )
             return Comparison("=", column, Column(other))
         case SigmaFieldReference(field=other, starts_with=starts, ends_with=ends):
             if kind is not Type.TEXT or type_of(other) is not Type.TEXT:
-                raise unsupported(f"{column.name}: only texts can be looked for in one another, and {other} is none")
+                raise unsupported(
+                    RefusalCode.TYPE_MISMATCH,
+                    f"{column.name}: only texts can be looked for in one another, and {other} is none",
+                )
             function = "contains" if starts and ends else "starts_with" if starts else "ends_with"
             return Comparison("=", Call(function, (column, Column(other))), TRUE)
         case SigmaExpansion(values=values):
             return disjunction(*(_test(column, item, type_of) for item in values))
         case _:
-            raise unsupported(f"{column.name}: a value of the kind {type(value).__name__} is not supported")
+            raise unsupported(
+                RefusalCode.CONDITION_KIND,
+                f"{column.name}: a value of the kind {type(value).__name__} is not supported",
+            )
 
 
 def _time_part(column: Column, value: SigmaTimestampPart, kind: Type) -> Expression:
     name = value.timestamp_part.name.lower()
     if kind is not Type.TIME:
         raise unsupported(
+            RefusalCode.TYPE_MISMATCH,
             f"{column.name}: |{name} is a part of a time, and this is a {kind.value}; ask it of UtcTime, or of "
-            f"{TIME_COLUMN}, the time of the event"
+            f"{TIME_COLUMN}, the time of the event",
         )
     return Call(name, (column,))
 
@@ -197,7 +223,10 @@ def _text_test(column: Column, value: SigmaString, kind: Type) -> Expression:
         elif isinstance(part, SpecialChars):
             parts.append(_WILDCARDS[part])
         else:
-            raise unsupported(f"{column.name}: the placeholder in {str(value)!r} has no value; add a pipeline")
+            raise unsupported(
+                RefusalCode.PLACEHOLDER,
+                f"{column.name}: the placeholder in {str(value)!r} has no value; add a pipeline",
+            )
     parts = _without_doubles(parts)
     if not parts:
         # Sigma: an empty value matches a field that is empty; missing and empty are one thing on every platform.
@@ -210,7 +239,10 @@ def _text_test(column: Column, value: SigmaString, kind: Type) -> Expression:
             return Comparison("=", column, Constant(number))
         if kind is Type.BOOLEAN:
             if only.lower() not in {"true", "false"}:
-                raise unsupported(f"{column.name}: {only!r} can never match a column that holds true or false")
+                raise unsupported(
+                    RefusalCode.TYPE_MISMATCH,
+                    f"{column.name}: {only!r} can never match a column that holds true or false",
+                )
             return Comparison("=", column, Constant(only.lower() == "true"))
         if kind is Type.ADDRESS:
             parts = [_canonical_address(only)]
@@ -222,7 +254,8 @@ def _text_test(column: Column, value: SigmaString, kind: Type) -> Expression:
 def _refuse_endless(column: Column, number: float) -> None:
     if not abs(number) < 2**63:
         raise unsupported(
-            f"{column.name}: the number is none that every query language can write; at most 2 to the 63rd"
+            RefusalCode.NUMBER_RANGE,
+            f"{column.name}: the number is none that every query language can write; at most 2 to the 63rd",
         )
 
 
@@ -230,8 +263,9 @@ def _refuse_spelling(column: Column, pattern: str, dot: str) -> None:
     """An IPv4 address has one spelling; an IPv6 address has many, and each platform another."""
     if ":" in pattern or not re.search(dot, pattern):
         raise unsupported(
+            RefusalCode.ADDRESS_PATTERN,
             f"{column.name}: IPv6 addresses are spelled in many ways, so a pattern must have the dots of an IPv4 "
-            "address and no colon; use |cidr instead"
+            "address and no colon; use |cidr instead",
         )
 
 

@@ -46,6 +46,7 @@ from polysigma.plan.steps import (
     Where,
     is_rule,
 )
+from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
 
@@ -107,7 +108,10 @@ def portable(
         steps.append(Bucket(*bucket))
         keys = (*keys, bucket[0])
     if rule.type in _OF_RULES and RULE_COLUMN not in columns:
-        raise unsupported(f"correlation {name}: {rule.type.name.lower()} is about several rules, and this names one")
+        raise unsupported(
+            RefusalCode.CORRELATION_RULES,
+            f"correlation {name}: {rule.type.name.lower()} is about several rules, and this names one",
+        )
     condition = rule.condition
     if not isinstance(condition, SigmaCorrelationCondition):
         terms = _terms(condition.parsed, dict(rules))
@@ -141,13 +145,21 @@ def portable(
             fields = _fields(name, condition)
             column, function = _MEASURES[kind]
             if len(fields) != 1 or not columns.get(fields[0], None) or not columns[fields[0]].is_number:
-                raise unsupported(f"correlation {name}: {kind.name.lower()} needs one field that holds numbers")
+                raise unsupported(
+                    RefusalCode.CORRELATION_FIELD,
+                    f"correlation {name}: {kind.name.lower()} needs one field that holds numbers",
+                )
             constant = condition.percentile if function == "percentile" else None
             if function == "percentile" and constant is None:
-                raise unsupported(f"correlation {name}: value_percentile needs `percentile` in its condition")
+                raise unsupported(
+                    RefusalCode.CORRELATION_CONDITION,
+                    f"correlation {name}: value_percentile needs `percentile` in its condition",
+                )
             steps.append(Group(keys, (Measure(column, function, Column(fields[0]), None, constant),)))
         case kind:
-            raise unsupported(f"correlation {name}: the type {kind.name.lower()} is not supported")
+            raise unsupported(
+                RefusalCode.CORRELATION_TYPE, f"correlation {name}: the type {kind.name.lower()} is not supported"
+            )
     steps.append(Where(_threshold(condition, column)))
     return _checked(name, rule, columns, steps, fields)
 
@@ -174,7 +186,9 @@ def _checked(
     """The steps, once the fields that they name are known to be there."""
     named = {*(str(field) for field in rule.group_by or ()), *fields}
     for field in sorted(named - columns.keys()):
-        raise unsupported(f"correlation {name}: {field} is not a field of the rules that it refers to")
+        raise unsupported(
+            RefusalCode.CORRELATION_FIELD, f"correlation {name}: {field} is not a field of the rules that it refers to"
+        )
     return Portable(tuple(steps), frozenset(named))
 
 
@@ -203,7 +217,7 @@ def _alternatives(
     if isinstance(node, CorrelationConditionAND) is negate:
         return [term for part in parts for term in part]
     if math.prod(len(part) for part in parts) > MOST_ORDERS:
-        raise unsupported(f"an extended condition with more than {MOST_ORDERS} alternatives")
+        raise unsupported(RefusalCode.TOO_MANY, f"an extended condition with more than {MOST_ORDERS} alternatives")
     return [
         _Term(frozenset().union(*(term.some for term in each)), frozenset().union(*(term.none for term in each)))
         for each in itertools.product(*parts)
@@ -231,7 +245,10 @@ def _orders(name: str, terms: list[_Term], rules: tuple[str, ...]) -> tuple[Orde
     found = []
     for term in terms:
         if not term.some:
-            raise unsupported(f"correlation {name}: an order of rules without any rule that must have matched")
+            raise unsupported(
+                RefusalCode.CORRELATION_CONDITION,
+                f"correlation {name}: an order of rules without any rule that must have matched",
+            )
         order = tuple(rule for rule in rules if rule in term.some)
         found.append(Order(order, tuple(rule for rule in rules if rule in term.none)))
     return tuple(dict.fromkeys(found))
@@ -246,18 +263,21 @@ def _subsequences(name: str, condition: SigmaCorrelationCondition, rules: tuple[
         operator = SigmaCorrelationConditionOperator.GTE
     if operator is not SigmaCorrelationConditionOperator.GTE or least not in range(1, len(rules) + 1):
         raise unsupported(
+            RefusalCode.CORRELATION_CONDITION,
             f"correlation {name}: temporal_ordered asks for some or all of its {len(rules)} rules in their order "
-            f"(gte: 1 to {len(rules)}), not for {condition.op.name.lower()}: {condition.count}"
+            f"(gte: 1 to {len(rules)}), not for {condition.op.name.lower()}: {condition.count}",
         )
     if math.comb(len(rules), least) > MOST_ORDERS:
-        raise unsupported(f"correlation {name}: {least} of {len(rules)} rules can come in too many orders")
+        raise unsupported(
+            RefusalCode.TOO_MANY, f"correlation {name}: {least} of {len(rules)} rules can come in too many orders"
+        )
     return tuple(Order(chosen) for chosen in itertools.combinations(rules, least))
 
 
 def _fields(name: str, condition: SigmaCorrelationCondition) -> tuple[str, ...]:
     found = condition.fieldref
     if not found:
-        raise unsupported(f"correlation {name}: its condition names no field")
+        raise unsupported(RefusalCode.CORRELATION_CONDITION, f"correlation {name}: its condition names no field")
     return tuple(found) if isinstance(found, list) else (found,)
 
 

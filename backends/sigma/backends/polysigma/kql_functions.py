@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from polysigma.plan.expressions import Call, Constant, Expression
 from polysigma.plan.functions import SHARES, TIME_PARTS
+from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
 from .kql_plain import DETAILS, ENTITIES, NUMERIC, ROOTS
@@ -47,7 +48,7 @@ def call(node: Call, expressions: Expressions) -> str:
         case "labels":
             count = rest[0]
             if not isinstance(count, Constant) or not isinstance(count.value, int) or count.value < 1:
-                raise unsupported("labels with a number that is not constant")
+                raise unsupported(RefusalCode.STEP, "labels with a number that is not constant")
             pattern = rf"([^.]+(?:[.][^.]+){{0,{count.value - 1}}})[.]?$"
             return f"extract({verbatim(pattern)}, 1, {expressions.text(first)})"
         case "base_name":
@@ -90,7 +91,9 @@ def call(node: Call, expressions: Expressions) -> str:
         case "time_from_text":
             return f"todatetime({expressions.text(first)})"
         case other:
-            raise unsupported(f"the function {other} can only define a column, not stand inside an expression")
+            raise unsupported(
+                RefusalCode.STEP, f"the function {other} can only define a column, not stand inside an expression"
+            )
 
 
 _LISTED = ",\n            "
@@ -144,7 +147,7 @@ ALL_DETAILS = frozenset({*DETAILS, NUMERIC})
 def _json(node: Call, expressions: Expressions) -> str:
     text, key = node.arguments
     if not isinstance(key, Constant) or not isinstance(key.value, str):
-        raise unsupported("a JSON key that is not constant")
+        raise unsupported(RefusalCode.STEP, "a JSON key that is not constant")
     access = f".{key.value}" if re.fullmatch(r"[A-Za-z_]\w*", key.value) else f"[{quoted(key.value)}]"
     return f"parse_json({expressions.value(text)}){access}"
 
@@ -153,7 +156,7 @@ def _event_data(node: Call, expressions: Expressions) -> str:
     """A named Data of a Windows event's data, as it stands in the XML."""
     data, name = node.arguments
     if not isinstance(name, Constant) or not isinstance(name.value, str):
-        raise unsupported("a name of event data that is not constant")
+        raise unsupported(RefusalCode.STEP, "a name of event data that is not constant")
     pattern = f'Name="{re.escape(name.value)}">([^<]*)<'
     return f"extract({verbatim(pattern)}, 1, {expressions.text(data)})"
 

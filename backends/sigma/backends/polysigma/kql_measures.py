@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from polysigma.plan.expressions import Case, Column, Constant, Exists, Expression
 from polysigma.plan.types import Type
+from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
 from .kql_text import name, value
@@ -78,7 +79,7 @@ def measure(item: Measure, expressions: Expressions, time: str) -> Printed:
         case "first" | "last":
             return _by_time(item, expressions, time)
         case _:
-            raise unsupported(f"the measure {function} has no counterpart in KQL")
+            raise unsupported(RefusalCode.STEP, f"the measure {function} has no counterpart in KQL")
 
 
 def _is_text(node: Expression, expressions: Expressions) -> bool:

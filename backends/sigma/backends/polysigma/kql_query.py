@@ -39,6 +39,7 @@ from polysigma.plan.steps import (
     Where,
 )
 from polysigma.plan.types import Type
+from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
 from .kql_addresses import address_columns, by_family
@@ -149,7 +150,7 @@ class Query:
         derived = dict(source.derived)
         if derived.get(TIME_COLUMN) != Column(self.time):
             if TIME_COLUMN in derived:
-                raise unsupported("a time that is not a column cannot be printed as KQL")
+                raise unsupported(RefusalCode.STEP, "a time that is not a column cannot be printed as KQL")
             return source
         del derived[TIME_COLUMN]
         return replace(
@@ -391,7 +392,7 @@ class Query:
         if self.job.carry:
             carried = self._carried(step.by)
             for taken in sorted({self.time, *carried} & names):
-                raise unsupported(f"a measure called {taken}: the platform needs the column itself")
+                raise unsupported(RefusalCode.STEP, f"a measure called {taken}: the platform needs the column itself")
             listed = ", ".join(name(column) for column in carried)
             assignments.append(f"({name(self.time)}, {listed}) = arg_max({name(self.time)}, {listed})")
         if not step.by:
@@ -425,7 +426,7 @@ class Query:
     def _annotate(self, step: Annotate) -> None:
         """The rows so far under a name, and their measures looked up by the key."""
         if not step.by:
-            raise unsupported("annotate without a key is not printed for KQL yet")
+            raise unsupported(RefusalCode.STEP, "annotate without a key is not printed for KQL yet")
         printed = [measure(item, self.expressions, self.time) for item in step.measures]
         self._before(printed)
         self.rows += 1

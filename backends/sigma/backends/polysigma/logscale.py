@@ -38,6 +38,7 @@ from polysigma.plan.steps import (
     widest_bucket,
 )
 from polysigma.plan.types import Type
+from polysigma.refusals import RefusalCode
 
 from .emptiness import filled, may_be_empty
 from .errors import unsupported
@@ -156,7 +157,8 @@ class _Query:
             self.types |= {column: inner.types[column] for column in step.columns}
         if len(self.tables) > MAX_TABLES:
             raise unsupported(
-                f"a chain over {len(self.tables)} correlations: LogScale takes {MAX_TABLES} ad-hoc tables"
+                RefusalCode.TOO_MANY,
+                f"a chain over {len(self.tables)} correlations: LogScale takes {MAX_TABLES} ad-hoc tables",
             )
         self.types[RULE_COLUMN] = Type.TEXT
         self.filters.raw = set(step.columns)
@@ -316,7 +318,7 @@ class _Query:
         measures on each inner row (LogScale documentation, groupBy, nested)."""
         rest = [key for key in self.keys if key not in by]
         if not self.keys or not set(by) <= set(self.keys):
-            raise unsupported("LogScale can annotate only after a group, by some of its keys")
+            raise unsupported(RefusalCode.STEP, "LogScale can annotate only after a group, by some of its keys")
         kept = [column for column in self.types if column not in self.keys]
         before, functions, renames = self._measures(measures, {*by, *kept})
         carried = f"selectLast([{', '.join(field_name(column) for column in kept)}])" if kept else ""
@@ -378,7 +380,7 @@ class _Query:
                     return f"collect([{source}])", _unquoted(source)
                 return f"selectLast([{source}])", _unquoted(source)
             case _:
-                raise unsupported(f"the measure {function} has no counterpart in LogScale")
+                raise unsupported(RefusalCode.STEP, f"the measure {function} has no counterpart in LogScale")
 
     def _time_of(self, source: str, before: list[str]) -> str:
         """A new field with the event's time, for events that have a value in a field."""

@@ -37,6 +37,7 @@ from polysigma.plan.expressions import (
     Wildcard,
 )
 from polysigma.plan.types import Type
+from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
 from .regexes import RegexDialect, escaped, translate, unprintable
@@ -55,7 +56,9 @@ _TEXT_TESTS = {"starts_with": "text:startsWith", "ends_with": "text:endsWith", "
 def quoted(text: str) -> str:
     """A double-quoted string. Raises for text that no string can hold."""
     if re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]", text):
-        raise unsupported(f"the control character in {text!r} cannot stand in a LogScale string")
+        raise unsupported(
+            RefusalCode.CONTROL_CHARACTER, f"the control character in {text!r} cannot stand in a LogScale string"
+        )
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from polysigma.plan.expressions import Column, Expression, In, ListLiteral, columns
 from polysigma.plan.scope import free_name
+from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
 from .ordering import closure
@@ -69,7 +70,10 @@ def shared_and_own(
     for source in sources:
         early = closure(tested[source.rule], dict(source.derived)) & differing
         if early:
-            raise unsupported(f"{', '.join(sorted(early))} is computed differently in each of the rules")
+            raise unsupported(
+                RefusalCode.DIFFERING_COLUMNS,
+                f"{', '.join(sorted(early))} is computed differently in each of the rules",
+            )
     shared = {name: next(iter(rules.values())) for name, rules in found.items() if name not in differing}
     own = {
         source.rule: [(name, expression) for name, expression in source.derived if name in differing]

@@ -30,6 +30,7 @@ from polysigma.plan.expressions import (
     TextMatch,
 )
 from polysigma.plan.functions import SHARES
+from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
 from .logscale_filters import field_name, quoted, value
@@ -143,7 +144,7 @@ class Values:
                         second, steps = self.temporary(right)
                         before += steps
                     if isinstance(right, Constant) and right.value == 0:
-                        raise unsupported("a division by the constant 0")
+                        raise unsupported(RefusalCode.STEP, "a division by the constant 0")
                     if not isinstance(right, Constant) and second not in self.never_zero:
                         divisors.append(second)
                 return f"{first} {operator} {second}"
@@ -215,7 +216,7 @@ class Values:
                 source, before = self._field(first)
                 places = item.arguments[1]
                 if not isinstance(places, Constant) or not isinstance(places.value, int):
-                    raise unsupported("round with a number of places that is not constant")
+                    raise unsupported(RefusalCode.STEP, "round with a number of places that is not constant")
                 return [*before, f"{target} := format({quoted(f'%.{places.value}f')}, field=[{source}])"]
             case "digit_ratio" | "vowel_ratio" as ratio:
                 source, before = self._field(first)
@@ -228,11 +229,11 @@ class Values:
                 source, before = self._field(first)
                 count = item.arguments[1]
                 if not isinstance(count, Constant) or not isinstance(count.value, int) or count.value < 1:
-                    raise unsupported("labels with a number that is not constant")
+                    raise unsupported(RefusalCode.STEP, "labels with a number that is not constant")
                 pattern = f"(?<{name}>[^.]+([.][^.]+){{0,{count.value - 1}}})[.]?$"  # a dot at the end is the root's
                 return [*before, f"regex({quoted(pattern)}, field={source}, strict=false)"]
             case other:
-                raise unsupported(f"the function {other} has no counterpart in LogScale")
+                raise unsupported(RefusalCode.STEP, f"the function {other} has no counterpart in LogScale")
 
     def _registry_key(self, field: str) -> str:
         """Sysmon's abbreviation for a key's root. A backslash in the `with` of a replacement might be an escape."""

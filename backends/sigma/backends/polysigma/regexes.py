@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from typing import NoReturn
+
+from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
 
@@ -86,8 +89,9 @@ class _Translator:
                 self.literal(character)
         return "".join(self.out)
 
-    def refuse(self, what: str) -> None:
-        raise unsupported(f"{what} in the regular expression {self.pattern!r} cannot be said in {self.dialect.name}")
+    def refuse(self, what: str, code: RefusalCode = RefusalCode.REGEX_CONSTRUCT) -> NoReturn:
+        message = f"{what} in the regular expression {self.pattern!r} cannot be said in {self.dialect.name}"
+        raise unsupported(code, message)
 
     def literal(self, character: str) -> None:
         self.index += 1
@@ -104,7 +108,6 @@ class _Translator:
         found = re.match(r"\[:\^?[a-z]+:\]", self.pattern[self.index :])
         if found is None:
             self.refuse("[: inside of a class")
-            return
         self.out.append(found.group())
         self.index += found.end()
 
@@ -144,12 +147,12 @@ class _Translator:
 
     def back_reference(self) -> None:
         if not self.dialect.pcre:
-            self.refuse("a back reference")
+            self.refuse("a back reference", RefusalCode.BACK_REFERENCE)
         self.keep(re.compile(r"\\\d+"))
 
     def unicode_class(self) -> None:
         if not self.dialect.pcre:
-            self.refuse("a Unicode class")
+            self.refuse("a Unicode class", RefusalCode.UNICODE_CLASS)
         self.keep(re.compile(r"\\[pP](?:\{\^?\w+\}|\w)"))
 
     def keep(self, form: re.Pattern[str]) -> None:
@@ -157,7 +160,6 @@ class _Translator:
         found = form.match(self.pattern, self.index)
         if found is None:
             self.refuse(f"the escape {self.pattern[self.index : self.index + 2]}")
-            return
         self.out.append(found.group())
         self.index = found.end()
 
@@ -182,14 +184,16 @@ class _Translator:
             self.out.append("(" if self.dialect.pcre else "(?:")
         elif found["look"]:
             if "<" in found["look"] and not self.dialect.pcre:
-                self.refuse("lookbehind")
+                self.refuse("lookbehind", RefusalCode.LOOKBEHIND)
             if not self.dialect.lookahead:
-                self.refuse("lookahead")
+                self.refuse("lookahead", RefusalCode.LOOKAHEAD)
             self.out.append(found.group())
         elif found["plain"] or (found["atomic"] and self.dialect.pcre):
             self.out.append(found.group())
         else:
-            self.refuse("an atomic group" if found["atomic"] else f"the group {found.group()}")
+            if found["atomic"]:
+                self.refuse("an atomic group", RefusalCode.ATOMIC_GROUP)
+            self.refuse(f"the group {found.group()}")
         self.index = found.end()
 
     def quantifier(self) -> None:
@@ -200,7 +204,7 @@ class _Translator:
         following = self.pattern[self.index : self.index + 1]
         if following == "+":
             if not self.dialect.pcre:
-                self.refuse("a possessive quantifier")
+                self.refuse("a possessive quantifier", RefusalCode.POSSESSIVE_QUANTIFIER)
             self.out.append("+")
             self.index += 1
         if following == "?":

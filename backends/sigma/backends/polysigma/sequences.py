@@ -36,6 +36,7 @@ from polysigma.plan.steps import (
     Where,
     is_rule,
 )
+from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
 
@@ -92,7 +93,7 @@ def _expanded(step: Ordered, *, grouped_first: bool) -> list[Step]:
 
 def _again(measure: Measure) -> Measure:
     if measure.function not in _AGAIN:
-        raise unsupported(f"{measure.name}: {measure.function} in a sequence of more than two rules")
+        raise unsupported(RefusalCode.STEP, f"{measure.name}: {measure.function} in a sequence of more than two rules")
     return replace(measure, function=_AGAIN[measure.function], value=Column(measure.name), condition=None)
 
 

@@ -29,6 +29,7 @@ from polysigma.plan.steps import TIME_COLUMN, WEIGHT_COLUMN, Source
 from polysigma.plan.types import Type
 from polysigma.plan.typing import Scope as TypeScope
 from polysigma.plan.typing import infer
+from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
 
@@ -84,18 +85,24 @@ class BaseRule:
             return Binding((TIME_COLUMN,), Type.TIME)
         claim = self.scope.fields.get(field)
         if claim is None:
-            raise unsupported(f"rule {self.name}: {self.platform.title} makes no claim about the field {field}")
+            raise unsupported(
+                RefusalCode.UNKNOWN_FIELD,
+                f"rule {self.name}: {self.platform.title} makes no claim about the field {field}",
+            )
         if claim.refused:
             hint = f"; {claim.hint}" if claim.hint else ""
             raise unsupported(
-                f"rule {self.name}: {field} has no counterpart on {self.platform.title} "
-                f"({claim.refused.value}): {claim.reason}{hint}"
+                claim.refused,
+                f"rule {self.name}: {field} has no counterpart on {self.platform.title}: {claim.reason}{hint}",
             )
         if claim.name:
             return Binding((claim.name,), kind)
         if claim.choices:
             return Binding((field,), kind)
-        raise unsupported(f"rule {self.name}: on {self.platform.title} {field} is not a column that steps could use")
+        raise unsupported(
+            RefusalCode.NOT_COMPARABLE,
+            f"rule {self.name}: on {self.platform.title} {field} is not a column that steps could use",
+        )
 
     def source(self, read: frozenset[str], aliases: Mapping[str, str] | None = None) -> Source:
         """The source, with the derived columns that its condition or `read` (columns that steps read) needs.
@@ -237,7 +244,10 @@ def united(
         if all(binding == found[0] for binding in found):
             bindings[field] = found[0]
         elif any(len(binding.key) > 1 or binding.label for binding in found):
-            raise unsupported(f"{field} is made of several columns, differently in each rule; this is not supported")
+            raise unsupported(
+                RefusalCode.DIFFERING_COLUMNS,
+                f"{field} is made of several columns, differently in each rule; this is not supported",
+            )
         else:
             bindings[field] = Binding((field,), found[0].type)
     return bindings

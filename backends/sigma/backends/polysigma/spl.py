@@ -31,6 +31,7 @@ from polysigma.plan.expressions import (
 from polysigma.plan.simplify import simplify
 from polysigma.plan.steps import RULE_COLUMN, Annotate, Chain, Group, Plan, Source, all_steps, is_rule, widest_bucket
 from polysigma.plan.types import Type
+from polysigma.refusals import RefusalCode
 
 from .emptiness import filled
 from .errors import unsupported
@@ -262,7 +263,7 @@ class _Query:
                     types = self._event_types(source)
                     text = Search(types, exact=frozenset(types)).terms(part, inner=True)
                     if text is None:
-                        raise unsupported(f"the event filter {part!r} cannot be searched for")
+                        raise unsupported(RefusalCode.STEP, f"the event filter {part!r} cannot be searched for")
                     terms.append(text)
         return terms
 
@@ -299,7 +300,10 @@ class _Query:
         shared, own = _shared(sources)
         early = closure(needed, shared)
         if needed & own.keys():
-            raise unsupported(f"{', '.join(sorted(needed & own.keys()))} is computed differently in each of the rules")
+            raise unsupported(
+                RefusalCode.DIFFERING_COLUMNS,
+                f"{', '.join(sorted(needed & own.keys()))} is computed differently in each of the rules",
+            )
         lines += self._derived([(name, shared[name]) for name in shared if name in early])
         for source in sources:
             test = conjunction(*(part for part in source.event if not _is_place(part)), source.condition)

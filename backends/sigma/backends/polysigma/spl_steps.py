@@ -29,6 +29,7 @@ from polysigma.plan.steps import (
     Where,
 )
 from polysigma.plan.types import Type
+from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
 from .spl_text import eval_name, search_name
@@ -199,12 +200,12 @@ class Steps:
                 assert measure.value is not None
                 return f"exactperc{measure.constant}({self._argument(measure.value)})"
             case "first" | "last" if self.grouped:
-                raise unsupported(f"{function} after a group: there is no _time to go by any more")
+                raise unsupported(RefusalCode.STEP, f"{function} after a group: there is no _time to go by any more")
             case _ if function in _SIMPLE:
                 assert measure.value is not None
                 return f"{_SIMPLE[function]}({self._argument(measure.value)})"
             case _:
-                raise unsupported(f"the measure {function} has no counterpart in SPL")
+                raise unsupported(RefusalCode.STEP, f"the measure {function} has no counterpart in SPL")
 
     def _argument(self, value: Expression) -> str:
         if isinstance(value, Column):

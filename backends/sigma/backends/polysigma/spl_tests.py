@@ -36,6 +36,7 @@ from polysigma.plan.expressions import (
 )
 from polysigma.plan.functions import TIME_PARTS
 from polysigma.plan.types import Type
+from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
 from .spl_text import (
@@ -240,7 +241,10 @@ class Tests:
     ) -> list[str]:
         if self._type(item) is Type.ADDRESS:
             if len(parts) > 1 and any(isinstance(part, str) and "::" in part for part in parts):
-                raise unsupported("part of an address with `::` in it: IPv6 addresses are compared in eight groups")
+                raise unsupported(
+                    RefusalCode.ADDRESS_PATTERN,
+                    "part of an address with `::` in it: IPv6 addresses are compared in eight groups",
+                )
             parts = tuple(eight_groups(part) if len(parts) == 1 and isinstance(part, str) else part for part in parts)
         only = parts[0] if len(parts) == 1 else None
         if isinstance(only, str) and not self._is_number(item, only):

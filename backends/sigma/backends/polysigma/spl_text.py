@@ -12,6 +12,7 @@ import ipaddress
 import re
 
 from polysigma.plan.expressions import Scalar, Wildcard
+from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
 from .regexes import RegexDialect, escaped, translate
@@ -63,7 +64,7 @@ def _name(name: str, quote: str, plain: re.Pattern[str]) -> str:
     if plain.fullmatch(name) and name.lower() not in _WORDS:
         return name
     if not name or re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029`\"'\\$*|\[\]]", name):
-        raise unsupported(f"the field name {name!r} cannot be written in SPL")
+        raise unsupported(RefusalCode.NAME_CHARACTER, f"the field name {name!r} cannot be written in SPL")
     return f"{quote}{name}{quote}"
 
 

@@ -33,6 +33,7 @@ from polysigma.plan.expressions import (
 from polysigma.plan.functions import SHARES, TIME_PARTS
 from polysigma.plan.steps import Branch, Measure, StepBase
 from polysigma.plan.typing import Scope, infer
+from polysigma.refusals import RefusalCode
 
 from .emptiness import may_be_empty
 from .errors import unsupported
@@ -97,7 +98,7 @@ class Values:
                 return f'if({self.tests.text(item)}, "true", "false")'
             case Arithmetic(operator=operator, left=left, right=right):
                 if operator == "/" and isinstance(right, Constant) and right.value == 0:
-                    raise unsupported("a division by the constant 0")
+                    raise unsupported(RefusalCode.STEP, "a division by the constant 0")
                 return f"{self.operand(left, operator)}{operator}{self.operand(right, operator, right=True)}"
             case Case(branches=branches, otherwise=otherwise):
                 return self.case(branches, otherwise)
@@ -190,13 +191,13 @@ class Values:
             case "time_from_milliseconds":
                 return f"{self.operand(first, '/')}/1000"
             case "address":
-                raise unsupported("address() inside another expression has no counterpart in SPL")
+                raise unsupported(RefusalCode.STEP, "address() inside another expression has no counterpart in SPL")
             case other:
-                raise unsupported(f"the function {other} has no counterpart in SPL")
+                raise unsupported(RefusalCode.STEP, f"the function {other} has no counterpart in SPL")
 
     def _labels(self, name: Expression, count: Expression) -> str:
         if not isinstance(count, Constant) or not isinstance(count.value, int) or count.value < 1:
-            raise unsupported("labels with a number that is not constant")
+            raise unsupported(RefusalCode.STEP, "labels with a number that is not constant")
         pattern = rf"^.*?((?:[^.]+\.){{0,{count.value - 1}}}[^.]+)\.?$"
         return f"replace({self.text(name)}, {regex_string(pattern)}, {eval_string(chr(92) + '1')})"
 

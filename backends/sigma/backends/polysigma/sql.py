@@ -34,6 +34,7 @@ from polysigma.plan.steps import (
     Where,
 )
 from polysigma.plan.types import Type
+from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
 from .ordering import closure, columns_read
@@ -353,7 +354,7 @@ class _Query:
                 assert value is not None
                 return over(self.dialect.ordered(value, name(TIME_COLUMN), last=measure.function == "last"))
             case function:
-                raise unsupported(f"the measure {function} has no counterpart in SQL")
+                raise unsupported(RefusalCode.STEP, f"the measure {function} has no counterpart in SQL")
 
     def _result(self) -> exp.Query:
         shown = dict.fromkeys(column for output in self.plan.outputs for column in output.columns)

@@ -34,6 +34,7 @@ from polysigma.plan.expressions import (
 )
 from polysigma.plan.functions import SHARES, TIME_PARTS
 from polysigma.plan.types import Type
+from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
 from .printer import REGISTRY_ROOTS, folded
@@ -307,12 +308,14 @@ class Expressions:
             case "labels":
                 count = arguments[1]
                 if not isinstance(count, Constant) or not isinstance(count.value, int) or count.value < 1:
-                    raise unsupported("labels with a number that is not constant")
+                    raise unsupported(RefusalCode.STEP, "labels with a number that is not constant")
                 pattern = rf"([^.]+(?:[.][^.]+){{0,{count.value - 1}}})[.]?$"
                 found = call("REGEXP_EXTRACT", self.text(arguments[0]), pattern, 1)
                 return exp.Nullif(this=found, expression=exp.convert(""))
             case other:
-                raise unsupported(f"the function {other} can only define a column, not stand inside an expression")
+                raise unsupported(
+                    RefusalCode.STEP, f"the function {other} can only define a column, not stand inside an expression"
+                )
 
     def _registry_key(self, key: Expression) -> exp.Expr:
         """A key with Sysmon's abbreviation for its root."""

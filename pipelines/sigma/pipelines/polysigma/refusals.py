@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class PlatformRefusalError(SigmaTransformationError):
-    """A rule that a platform cannot answer. `code` is one of `polysigma.platform.RefusalCode`."""
+    """A rule that a platform cannot answer. `code` is one of `polysigma.refusals.RefusalCode`."""
 
     def __init__(
         self, message: str, *, code: str, field: str | None = None, reason: str = "", hint: str | None = None

@@ -110,7 +110,7 @@ class ClaimsTransformation(FieldMappingTransformationBase):
         return bool(self._pipeline is not None and self._pipeline.vars.get(COUNTING_VARIABLE))
 
     def _unclaimed(self, rule: SigmaRule, logsource: Logsource) -> PlatformRefusalError:
-        from polysigma.platform import RefusalCode
+        from polysigma.refusals import RefusalCode
 
         what = f"{self.platform.id} does not serve the log source {logsource}"
         known = self.platform.refusal_for(logsource)
