@@ -8,13 +8,12 @@ claim can be held against it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-from polysigma.refusals import RefusalCode  # noqa: TC001 - pydantic reads it
+from polysigma.refusals import RefusalCode  # noqa: TC001 - `structured` reads the annotation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -51,30 +50,46 @@ class FidelityLevel(StrEnum):
     REFUSED = "refused"
 
 
+def _at_least(length: int, **parts: str | tuple[object, ...]) -> None:
+    """Raises ValueError for a text or list that is too short to say what it is there for."""
+    for name, part in parts.items():
+        if len(part) < length:
+            raise ValueError(f"`{name}` is too short")
+
+
 Event = dict[str, tuple[str, ...]]
 """For each column the values, exact and with case, of which it must hold one; empty text lets a missing one pass."""
 
 
-class _Claim(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+# The classes below are read from YAML by `polysigma.validation.structured`, whose rules their annotations are. Claims
+# are read whenever something is converted, so they are dataclasses: pydantic takes longer to import than they to read.
 
 
-class Loss(_Claim):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
     """A declared loss of fidelity."""
 
     level: Literal[FidelityLevel.APPROXIMATE, FidelityLevel.BLIND]
-    reason: str = Field(min_length=10)
+    reason: str
+
+    def __post_init__(self) -> None:
+        _at_least(10, reason=self.reason)
 
 
-class Inside(_Claim):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
     """A value that stands inside the text of another column, as `MD5=...` does in `Hashes`."""
 
     column: str
-    prefix: str = Field(min_length=1)
+    prefix: str
     """What stands right before the value."""
 
+    def __post_init__(self) -> None:
+        _at_least(1, prefix=self.prefix)
 
-class FieldClaim(_Claim):
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldClaim:
     """What became of one Sigma field: exactly one of `column`, `derived`, `choices`, `hashes`, `inside`, `refused`."""
 
     column: str | None = None
@@ -113,11 +128,11 @@ class FieldClaim(_Claim):
     """Why the field is `refused`; with `choices`, why the platform records no other value."""
     hint: str | None = None
     """With `refused`: what a rule could use instead."""
-    source: str = Field(min_length=3)
+    source: str
     """Where this is known from: a vendor page, a real row, published content."""
 
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
+    def __post_init__(self) -> None:
+        _at_least(3, source=self.source)
         kinds = ("column", "derived", "choices", "hashes", "inside", "refused")
         given = [kind for kind in kinds if getattr(self, kind) is not None]
         if len(given) != 1:
@@ -128,7 +143,6 @@ class FieldClaim(_Claim):
             raise ValueError("`form` goes with `column` or `derived`")
         if self.recorded and not self.derived:
             raise ValueError("`recorded` goes with `derived`")
-        return self
 
     @property
     def name(self) -> str | None:
@@ -136,7 +150,8 @@ class FieldClaim(_Claim):
         return self.column or self.derived
 
 
-class Logsource(_Claim):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logsource:
     """A Sigma log source; what is None matches anything in a refusal."""
 
     category: str | None = None
@@ -144,7 +159,8 @@ class Logsource(_Claim):
     service: str | None = None
 
     def __str__(self) -> str:
-        return " ".join(f"{key}={value}" for key, value in self.model_dump().items() if value) or "any"
+        parts = ((part.name, getattr(self, part.name)) for part in fields(self))
+        return " ".join(f"{name}={value}" for name, value in parts if value) or "any"
 
     def covers(self, other: Logsource) -> bool:
         """Whether every part that this one names is the same in `other`; `*` stands for any name."""
@@ -163,7 +179,8 @@ class Logsource(_Claim):
         )
 
 
-class TimeClaim(_Claim):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeClaim:
     """Which clock stamps an event, as an expression of TIME type, and which column the platform searches by."""
 
     expression: str
@@ -175,43 +192,54 @@ class TimeClaim(_Claim):
     loss: Loss | None = None
 
 
-class HostClaim(_Claim):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostClaim:
     """A host is a pair: the key columns to group by and the label to show."""
 
     field: str
     """The canonical Sigma field that names the host in rules (`Computer`)."""
-    key: tuple[str, ...] = Field(min_length=1)
+    key: tuple[str, ...]
     label: str | None
     """A column that holds a readable name, carried through groups; None where the key is the name."""
 
+    def __post_init__(self) -> None:
+        _at_least(1, key=self.key)
 
-class Counting(_Claim):
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counting:
     """How events are counted where raw rows are no count of them: by rows that each stand for several events."""
 
     products: tuple[str, ...] = ()
     """The products that have such rows; empty: any."""
-    event: Event = {}
+    event: Event = field(default_factory=dict)
     """Replaces the event filter on these columns."""
-    fields: dict[str, FieldClaim] = {}
+    fields: dict[str, FieldClaim] = field(default_factory=dict)
     """Replaces the claims of these fields."""
     weight: str
     """An expression on the platform's columns: how many events a row stands for. Never missing."""
-    resolution: int = Field(default=0, ge=0)
+    resolution: int = 0
     """The seconds that one row covers; 0 where every row has its own time. Nothing shorter can be counted."""
     loss: Loss | None = None
     """What a rule that counts loses; instead of the category's `count_loss`."""
-    source: str = Field(min_length=3)
+    source: str
+
+    def __post_init__(self) -> None:
+        _at_least(3, source=self.source)
+        if self.resolution < 0:
+            raise ValueError("`resolution` is a number of seconds")
 
 
-class Variant(_Claim):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
     """How a category's claim changes for rules of one product, or for rules that require certain values."""
 
     product: str | None = None
-    requires: dict[str, str] = {}
+    requires: dict[str, str] = field(default_factory=dict)
     """Sigma field to the value (lower case) that every match of the rule has."""
-    event: Event = {}
+    event: Event = field(default_factory=dict)
     """Replaces the event filter on these columns."""
-    fields: dict[str, FieldClaim] = {}
+    fields: dict[str, FieldClaim] = field(default_factory=dict)
     """Replaces the claims of these fields."""
     host: HostClaim | None = None
     """Replaces the claim about the host."""
@@ -219,18 +247,17 @@ class Variant(_Claim):
     counting: Counting | None = None
     """Replaces how the category's events are counted."""
 
-    @model_validator(mode="after")
-    def _conditional(self) -> Self:
+    def __post_init__(self) -> None:
         if not self.product and not self.requires:
             raise ValueError("a variant needs a `product` or `requires`")
-        return self
 
 
-class CategoryClaim(_Claim):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryClaim:
     """What the platform records for the log sources it claims."""
 
-    logsources: tuple[Logsource, ...] = Field(min_length=1)
-    tables: tuple[str, ...] = Field(min_length=1)
+    logsources: tuple[Logsource, ...]
+    tables: tuple[str, ...]
     """The tables (or event types) of the platform's schema that hold these events."""
     event: Event
     """The event filter. Always printed."""
@@ -251,7 +278,11 @@ class CategoryClaim(_Claim):
     the same values is not recorded again."""
     counting: Counting | None = None
     """How a rule that counts these events reads them, where not as they are."""
-    source: str = Field(min_length=3)
+    source: str
+
+    def __post_init__(self) -> None:
+        _at_least(1, logsources=self.logsources, tables=self.tables)
+        _at_least(3, source=self.source)
 
     @property
     def claims(self) -> tuple[tuple[str, FieldClaim], ...]:
@@ -270,20 +301,29 @@ class CategoryClaim(_Claim):
         return frozenset(claim.derived for _, claim in self.claims if claim.derived)
 
 
-class RefusedLogsource(_Claim):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedLogsource:
     """A log source that the platform is known not to serve."""
 
     logsource: Logsource
     code: RefusalCode
-    reason: str = Field(min_length=10)
-    source: str = Field(min_length=3)
+    reason: str
+    source: str
+
+    def __post_init__(self) -> None:
+        _at_least(10, reason=self.reason)
+        _at_least(3, source=self.source)
 
 
-class DerivedColumn(_Claim):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerivedColumn:
     """A column that the query computes right after the event filter, by an expression on the platform's columns."""
 
     expression: str
-    source: str = Field(min_length=3)
+    source: str
+
+    def __post_init__(self) -> None:
+        _at_least(3, source=self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,12 +382,13 @@ class Scope:
         return tuple(sorted(distinct, key=lambda loss: loss.level is not FidelityLevel.BLIND))
 
 
-class Platform(_Claim):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
     """Everything that Polysigma claims about one platform."""
 
-    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    id: str
     title: str
-    targets: tuple[Literal["logscale", "kql", "spl", "sql"], ...] = Field(min_length=1)
+    targets: tuple[Literal["logscale", "kql", "spl", "sql"], ...]
     """The query languages of ours that this platform's pipeline serves, the usual one first."""
     schema_name: str
     """The name of the schema in `polysigma.schemas`."""
@@ -357,12 +398,12 @@ class Platform(_Claim):
     """The column that holds an event as it arrived, which keywords are looked for in."""
     time: TimeClaim
     host: HostClaim
-    products: dict[str, Event] = {}
+    products: dict[str, Event] = field(default_factory=dict)
     """What the event filter says besides where the rule's log source names this product, in categories that are claimed
     by product."""
-    fields: dict[str, FieldClaim] = {}
+    fields: dict[str, FieldClaim] = field(default_factory=dict)
     """Claims that hold in every category which makes none of its own about the field."""
-    derived: dict[str, DerivedColumn] = {}
+    derived: dict[str, DerivedColumn] = field(default_factory=dict)
     carry: tuple[str, ...] = ()
     """Columns that a result must have of one and the same event, the latest, besides its time: what the platform's
     own detections are attached to."""
@@ -371,23 +412,16 @@ class Platform(_Claim):
     categories: dict[str, CategoryClaim]
     refused_logsources: tuple[RefusedLogsource, ...] = ()
 
-    @model_validator(mode="before")
-    @classmethod
-    def _common_fields(cls, data: Any) -> Any:
-        """Puts the platform's own claims about fields into each category."""
-        match data:
-            case {"fields": dict() as common, "categories": dict() as categories}:
-                merged = {
-                    name: {**category, "fields": {**common, **(category.get("fields") or {})}}
-                    if isinstance(category, dict)
-                    else category
-                    for name, category in categories.items()
-                }
-                return {**data, "categories": merged}
-        return data
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def __post_init__(self) -> None:
+        """Puts the platform's own claims about fields into each category, and looks at what must fit together."""
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.id):
+            raise ValueError("`id` is a word in lower case")
+        _at_least(1, targets=self.targets)
+        whole = {
+            name: replace(category, fields={**self.fields, **category.fields})
+            for name, category in self.categories.items()
+        }
+        object.__setattr__(self, "categories", whole)
         for name, category in self.categories.items():
             for sigma, claim in category.claims:
                 if claim.derived and claim.derived not in self.derived:
@@ -395,7 +429,6 @@ class Platform(_Claim):
                 for part in (claim.hashes or {}).values():
                     if part not in category.fields:
                         raise ValueError(f"{name}: {sigma} refers to the field {part}, about which nothing is claimed")
-        return self
 
     def category_for(self, logsource: Logsource) -> CategoryClaim | None:
         """The claim for a rule's log source, variants not yet applied, or None where the platform makes none."""

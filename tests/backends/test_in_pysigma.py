@@ -62,7 +62,7 @@ def test_loading_the_plug_ins_imports_nothing_heavy():
     new = set(json.loads(done.stdout))
     outside = {name.split(".")[0] for name in new} - {"sigma", "polysigma", *sys.stdlib_module_names}
     assert outside == set()
-    # Of our own, what is light: neither the models of claims and maps, which need pydantic, nor a printer of SQL.
+    # Of our own, what is light: neither the models of claims and maps, nor a printer of SQL.
     assert not new & {"polysigma.platform", "polysigma.plan.metadata", "sigma.backends.polysigma.sql"}
 
 

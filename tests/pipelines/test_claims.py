@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -191,8 +193,8 @@ def test_a_refusal_gives_a_code_a_reason_and_its_source(claimed):
 def test_fdr_is_falcon_with_other_names_for_the_event_type_and_the_arrival():
     falcon, fdr = platform("falcon"), platform("fdr")
     assert fdr.categories.keys() == falcon.categories.keys() - {"firewall"}
-    assert "#event_simpleName" not in fdr.model_dump_json()
-    assert "@timestamp" not in fdr.model_dump_json()
+    assert "#event_simpleName" not in repr(fdr)
+    assert "@timestamp" not in repr(fdr)
     assert fdr.categories["network_connection"].event == {
         "event_simpleName": falcon.categories["network_connection"].event["#event_simpleName"]
     }
@@ -268,6 +270,17 @@ def written(folder: Path, name: str, text: str) -> Path:
         ("{derived: Nowhere, source: here}", "not declared"),
         ("{choices: {a: {b: [c]}}, form: nt_path, source: here}", "goes with `column`"),
         ("{hashes: {MD5: md5}, source: here}", "nothing is claimed"),
+        ("{column: QueryName, sauce: here}", "QueryName: sauce is unknown, source is missing"),
+        ("{column: 7, source: here}", "QueryName.column: is 7, and should be str"),
+        ("{derived: D, recorded: [A, 1], source: here}", "QueryName.recorded.1: is 1, and should be str"),
+        ("{derived: D, recorded: A, source: here}", "QueryName.recorded: should be a list"),
+        ("{column: QueryName, form: path, source: here}", "form: is 'path', and should be one of nt_path, base_name"),
+        ("{column: QueryName, values: {a: [b]}, source: here}", "values.a: is .'b'., and should be str or int"),
+        ("{column: QueryName, values: {1: b}, source: here}", "values: has the key 1, which is no text"),
+        ("{column: QueryName, loss: {level: exact, reason: too long to say}, source: here}", "approximate, blind"),
+        ("{column: QueryName, loss: {level: blind, reason: short}, source: here}", "loss: `reason` is too short"),
+        ("{refused: no, reason: because it is so, source: here}", "refused: is False, and should be one of"),
+        ("[column, QueryName]", "QueryName: should be a map"),
     ],
 )
 def test_a_claim_that_does_not_hold_together_is_named(tmp_path, instead, message):
@@ -275,6 +288,21 @@ def test_a_claim_that_does_not_hold_together_is_named(tmp_path, instead, message
     with pytest.raises(PolysigmaError, match=message) as caught:
         load_platform(path)
     assert caught.value.findings[0].file == str(path)
+
+
+def test_a_fault_in_a_claim_is_found_at_its_line(tmp_path):
+    path = written(tmp_path, "small", MINIMAL.replace("tables: ['22']", "tables: ['22', 3]"))
+    with pytest.raises(PolysigmaError, match=r"dns_query\.tables\.1: is 3") as caught:
+        load_platform(path)
+    line = MINIMAL.splitlines().index("        tables: ['22']") + 1
+    assert caught.value.findings[0].at.line == line
+
+
+def test_claims_are_read_without_pydantic_which_takes_longer_to_import_than_they_to_read():
+    script = "import sys; from sigma.pipelines.polysigma import platform; platform('falcon'); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "polysigma.platform" in done.stdout.split()
+    assert "pydantic" not in done.stdout.split()
 
 
 def test_claims_may_extend_others_rename_columns_and_take_claims_away(tmp_path):

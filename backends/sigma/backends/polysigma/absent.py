@@ -10,11 +10,12 @@ from sigma.types import SigmaExists, SigmaExpansion, SigmaNull, SigmaString, Sig
 
 from polysigma.plan.expressions import FALSE, TRUE, Expression, columns, conjunction
 from polysigma.plan.simplify import simplify
+from polysigma.platform import ABSENT_PREFIX, FidelityLevel, Loss
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from polysigma.platform import Absence, Loss, Scope
+    from polysigma.platform import Absence, Scope
 
 
 class NothingLeftError(SigmaFeatureNotSupportedByBackendError):
@@ -28,7 +29,7 @@ class NothingLeftError(SigmaFeatureNotSupportedByBackendError):
 
 def is_absent(name: str) -> bool:
     """Whether a condition names a field, or values of one, that the platform's events never hold."""
-    return name.startswith("polysigma absent: ")  # ABSENT_PREFIX; its module would bring pydantic to every start
+    return name.startswith(ABSENT_PREFIX)
 
 
 def outcome(value: SigmaType) -> bool:
@@ -66,8 +67,6 @@ def folded(expression: Expression, condition: object, scope: Scope, event: Itera
 
 def losses(condition: object, scope: Scope) -> tuple[Loss, ...]:
     """What the absent fields of a condition cost, each once: events that are missed, or matched besides."""
-    from polysigma.platform import FidelityLevel, Loss
-
     if not scope.absences:
         return ()
     found = []

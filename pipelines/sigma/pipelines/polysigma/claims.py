@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.platform import Platform
 from polysigma.source import read_file
-from polysigma.validation import validate
+from polysigma.validation import structured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ def load_platform(path: Path) -> Platform:
     Raises PolysigmaError with the place of what is wrong.
     """
     document = _read(path)
-    return validate(Platform, replace(document, value=_listed(_resolved(document, path))), "platform-claim")
+    return structured(Platform, replace(document, value=_listed(_resolved(document, path))), "platform-claim")
 
 
 def _listed(value: dict[str, Any]) -> dict[str, Any]:

@@ -329,7 +329,7 @@ def _is_part_of_time(value: SigmaType) -> bool:
 
 
 def absence_of(field: str, code: str, reason: str, hint: str | None, *, values: bool) -> Absence:
-    """An Absence; the class is imported late, as pydantic comes with it."""
+    """An Absence; the class is imported late, when a rule is converted."""
     from polysigma.platform import Absence
 
     return Absence(field, code, reason, hint, values)
