@@ -144,14 +144,16 @@ def kept(shelves: dict[Hashable, Shelf], key: Hashable, most: int, make: Callabl
 
 
 def runner(language: str) -> Runner:
-    """The engine for a target, or for a dialect of SQL that DuckDB does not read.
+    """The engine for a target, or for a dialect of SQL that DuckDB does not read; a server where one is set.
 
     Raises PolysigmaError, with the reason, where there is none that can run here.
     """
+    from polysigma.engines.runners.servers import server
+
     if language not in _RUNNERS:
         raise PolysigmaError(Diagnostic("no-engine", f"there is no engine for {language} here"))
     module, name = _RUNNERS[language]
-    found: Runner = getattr(import_module(f"{__name__}.{module}"), name)()
+    found: Runner = server(language) or getattr(import_module(f"{__name__}.{module}"), name)()
     reason = found.unavailable()
     if reason:
         raise PolysigmaError(Diagnostic("no-engine", reason))
