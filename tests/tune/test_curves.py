@@ -117,3 +117,15 @@ def test_what_is_left_out_of_a_list_has_dots_and_no_line_between_them():
     text = curve_svg(curve, a_day=False)
     assert "<polyline" not in text
     assert text.count("<circle") == 2
+
+
+def test_long_items_of_a_list_stand_below_each_other_and_are_cut_in_the_picture_alone():
+    items = [f"a-program-with-a-very-long-name-{number}.exe" for number in range(3)]
+    values = tuple(Point(items, f"without {item}", 1, 1.0, 1) for item in items)
+    root = ET.fromstring(curve_svg(Curve("programs", "b", None, None, None, values, known=1), a_day=False))
+    space = {"": "http://www.w3.org/2000/svg"}
+    rows = [(float(one.get("y", "")), one.text or "") for one in root.findall("text", space)]
+    shown = [(y, text) for y, text in rows if text.startswith("without")]
+    assert [y for y, _ in shown] == sorted({y for y, _ in shown})
+    assert all(text.endswith("…") for _, text in shown)
+    assert all(item in (root.findtext("desc", namespaces=space) or "") for item in items)
