@@ -259,6 +259,15 @@ def test_a_data_model_is_not_asked_on_a_server(serve):
     assert "data model" in str(proven("splunk_cim", "spl", SCENARIOS[:1]).differences[0])
 
 
+@pytest.mark.parametrize(("language", "variables"), [("logscale", LOGSCALE), ("spl", SPLUNK), ("kql", KUSTO)])
+def test_a_query_with_a_lookup_is_not_asked_on_a_server(serve, language, variables):
+    server = serve(lambda *_: (200, {}), **variables)
+    data = Data("defender" if language == "kql" else "falcon", [], [], {"known_updaters": ["203.0.113.1"]})
+    with pytest.raises(PolysigmaError, match="known_updaters"):
+        runner(language).store(data, "search x")
+    assert not server.asked
+
+
 ON_SERVERS = [
     ("falcon", "logscale", "logscale"),
     ("splunk_sysmon", "spl", "spl"),

@@ -21,7 +21,7 @@ from polysigma.diagnostics import Diagnostic, PolysigmaError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from polysigma.engines.runners import Runner
+    from polysigma.engines.runners import Data, Runner
 
 _SERVERS = {
     "logscale": ("POLYSIGMA_LOGSCALE_URL", "logscale", "LogScaleServer"),
@@ -89,6 +89,13 @@ def ask(url: str, headers: Mapping[str, str], body: Any = None, form: Mapping[st
         return json.loads(text) if text.strip() else None
     except ValueError:
         raise _failed(f"{place} answers with something other than JSON: {text[:100]!r}") from None
+
+
+def no_lookups(data: Data) -> None:
+    """Raises PolysigmaError where a query reads a lookup: nothing is uploaded to a server but events."""
+    if data.lookups:
+        message = f"the query reads the lookup {', '.join(sorted(data.lookups))}, which is not put on a server"
+        raise PolysigmaError(Diagnostic("server-form", message))
 
 
 def wait_for(many: int, count: Callable[[], int], place: str) -> None:

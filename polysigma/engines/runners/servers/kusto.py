@@ -13,25 +13,15 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from polysigma.engines.kql.validate import PARSER
+from polysigma.engines.kql.validate import PARSER, kusto_types
 from polysigma.engines.runners import Data, Result, Store, Window
 from polysigma.engines.runners.kql import ROW, TABLE, KqlRunner
-from polysigma.engines.runners.servers import Settings, ask
-from polysigma.plan.types import Type
+from polysigma.engines.runners.servers import Settings, ask, no_lookups
 from polysigma.schemas import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_TYPES = {
-    Type.BOOLEAN: "bool",
-    Type.INTEGER: "long",
-    Type.REAL: "real",
-    Type.TEXT: "string",
-    Type.ADDRESS: "string",
-    Type.TIME: "datetime",
-    Type.LIST: "dynamic",
-}
 _PARSER_TIME = "TimeGenerated"
 
 
@@ -56,12 +46,13 @@ class KustoServer(KqlRunner):
 
 class _KustoStore(Store):
     def __init__(self, data: Data, text: str) -> None:
+        no_lookups(data)
         self.data = data
         words = frozenset(re.findall(r"\w+", text)) | {_PARSER_TIME, ROW}
         schema = load(data.schema)
         self.tables = {
-            table: {name: schema.native.get(name, _TYPES[kind]) for name, kind in columns.items() if name in words}
-            for table, columns in schema.tables.items()
+            table: {name: kind for name, kind in kusto_types(schema, table).items() if name in words}
+            for table in schema.tables
             if table in words
         }
         if any(ROW in row for row in data.rows[:1]):

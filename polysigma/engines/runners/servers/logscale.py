@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.engines.runners import Data, Result, Store, Window
 from polysigma.engines.runners.cql import CqlRunner
-from polysigma.engines.runners.servers import Settings, ask, wait_for
+from polysigma.engines.runners.servers import Settings, ask, no_lookups, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -58,6 +58,7 @@ class LogScaleServer(CqlRunner):
 
 class _LogScaleStore(Store):
     def __init__(self, data: Data) -> None:
+        no_lookups(data)
         self.run_id = uuid.uuid4().hex
         events = [self._event(row, at) for row, at in zip(data.rows, data.times, strict=True)]
         stamps = [event["timestamp"] for _, event in events]

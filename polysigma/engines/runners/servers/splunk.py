@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.engines.runners import Data, Result, Store, Window
-from polysigma.engines.runners.servers import Settings, ask, wait_for
+from polysigma.engines.runners.servers import Settings, ask, no_lookups, wait_for
 from polysigma.engines.runners.spl import SplRunner
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class SplunkServer(SplRunner):
 
 class _SplunkStore(Store):
     def __init__(self, data: Data, place: int) -> None:
+        no_lookups(data)
         self.run_id = uuid.uuid4().hex
         self.place = place
         url = f"{_settings['POLYSIGMA_SPLUNK_HEC_URL'].rstrip('/')}/services/collector/event"
