@@ -45,8 +45,8 @@ def command(rule: str | None, data: tuple[str, ...], **options: Any) -> None:
     found, which shows at which value a parameter begins to cost hits or to raise false ones.
 
     With --emit and --tuning: writes a folder for each detection that the tuning changes, with `filters.yml` for
-    `sigma convert --filter` and `options` for its command line; RULE and DATA are then the rules, the packaged ones by
-    default.
+    `sigma convert --filter` and `options` for its command line, and what has to be uploaded for exclusions by lookup;
+    RULE and DATA are then the rules, the packaged ones by default.
 
     Exit status: 0; 2 for data, a rule or a tuning that cannot be read.
     """
@@ -136,6 +136,15 @@ def _write(study: Study, options: dict[str, Any], expires: date) -> None:
     click.echo(f"{len(chosen)} {plural} added to {path}", err=True)
 
 
+_UPLOAD = """\
+upload {path} before the queries run:
+    Falcon, LogScale   as the lookup file {file}, where the searches can read it
+    Splunk             as the lookup table file {file}, shared with the app of the searches
+    Sentinel, ASIM     as the watchlist {name}, with value as its SearchKey
+    SQL                as the table {name}, with the text column value
+    Defender           nothing: it has no such lists, and the values stand in the query"""
+
+
 def _emit(rules: list[str], options: dict[str, Any]) -> None:
     from polysigma.tune.emit import emit
     from polysigma.tuning import read_tuning
@@ -150,3 +159,5 @@ def _emit(rules: list[str], options: dict[str, Any]) -> None:
         after = f" < {one.options}" if one.options else ""
         start = "xargs sigma convert" if one.options else "sigma convert"
         click.echo(f"{start} -t TARGET -p PLATFORM {' '.join([*arguments, 'RULE'])}{after}   # {one.detection}")
+    for path in dict.fromkeys(path for one in done for path in one.lookups):
+        click.echo(_UPLOAD.format(path=path, file=path.name, name=path.stem))

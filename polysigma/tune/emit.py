@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shlex
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ import yaml
 from polysigma.catalog import packaged_names, read_rules
 from polysigma.diagnostics import PolysigmaError
 from polysigma.files import writing
+from polysigma.plan.lookups import COLUMN, PREFIX, rows_of
 from polysigma.tuning import apply
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from polysigma.plan.metadata import ParameterValue
     from polysigma.tuning import Tuning
 
-FILTERS, OPTIONS = "filters.yml", "options"
+FILTERS, OPTIONS, LOOKUPS = "filters.yml", "options", "lookups"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,13 @@ class Emitted:
     detection: str
     filters: Path | None
     options: Path | None
+    lookups: tuple[Path, ...] = ()
+    """What has to be uploaded for its queries; several detections may ask for the same."""
 
 
 def emit(tuning: Tuning, folder: Path, references: Iterable[str] = ()) -> tuple[list[Emitted], list[Diagnostic]]:
-    """Writes a folder for each detection that the tuning changes: `filters.yml` and `options`.
+    """Writes a folder for each detection that the tuning changes: `filters.yml` and `options`; and beside them a folder
+    with the lookups that have to be uploaded, as CSV files of one column.
 
     `filters.yml` is for `sigma convert --filter`; `options` holds arguments as a shell takes them, one a line:
     `xargs sigma convert ... < options`. `references` are the rules, the packaged ones where there are none. Gives back
@@ -55,14 +61,28 @@ def emit(tuning: Tuning, folder: Path, references: Iterable[str] = ()) -> tuple[
             for parameter, value in tuned.settings.get(name, {}).items()
         ]
         filters = "---\n".join(yaml.safe_dump(one, sort_keys=False, allow_unicode=True, width=120) for one in own)
+        named = dict.fromkeys(lookup for one in own for lookup in one["polysigma"].get("lookups", ()))
         done.append(
             Emitted(
                 name,
                 _written(folder / name / FILTERS, filters),
                 _written(folder / name / OPTIONS, "".join(f"{one}\n" for one in arguments)),
+                tuple(folder / LOOKUPS / f"{lookup}.csv" for lookup in named),
             )
         )
+    for stale in (folder / LOOKUPS).glob(f"{PREFIX}*.csv"):
+        _written(stale, "")
+    for lookup in (path for one in done for path in one.lookups):
+        _written(lookup, _csv(tuning.lookups[lookup.stem]))
     return done, tuned.findings
+
+
+def _csv(values: Iterable[str]) -> str:
+    """A lookup as it is uploaded, every value in quotes."""
+    held = io.StringIO()
+    writer = csv.writer(held, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerows([[COLUMN], *([value] for value in rows_of(values))])
+    return held.getvalue()
 
 
 def _text(tuning: Tuning, detection: str, parameter: str, value: ParameterValue) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 100_000
 """So many values one file may have. Whoever excludes more does not exclude, but looks at what is left."""
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,49}")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,29}")
 
 
 def lookup_name(exclusion: Exclusion) -> str:
@@ -70,7 +70,7 @@ def _unusable(file: str, known: str) -> tuple[str, str] | None:
     if Path(file).suffix.lower() != ".csv" or not _NAME.fullmatch(Path(file).stem):
         return (
             f"{file!r} gives no name that every platform takes",
-            "letters, digits and _, at most 50, starting with a letter, and .csv: update_servers.csv",
+            "letters, digits and _, at most 30, starting with a letter, and .csv: update_servers.csv",
         )
     if file != known:
         return f"{file!r} and {known!r} would be one lookup on the platform", "give one of the files another name"

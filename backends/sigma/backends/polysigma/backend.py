@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from sigma.processing.pipeline import ProcessingPipeline
     from sigma.rule import SigmaRule
 
+    from polysigma.plan.expressions import ListLiteral, Lookup
+    from polysigma.platform import Platform
+
     from .compiler import Compiled
     from .printer import Printer
     from .sources import BaseRule
@@ -109,6 +112,8 @@ class PolysigmaBackend(TextQueryBackend):
         """What became of each rule that was converted, by the rule's identity (`id(rule)`): one for each condition."""
         self.filtered: dict[str, tuple[str, ...]] = {}
         """What there is to say of the filters on a base rule, by the rule's name."""
+        self.lookups: dict[str, tuple[str, ...]] = {}
+        """What the filters name and a site uploads, by name."""
 
     def printer(self) -> Printer:
         """The language's printer."""
@@ -131,10 +136,11 @@ class PolysigmaBackend(TextQueryBackend):
         callback: Callable[..., Any] | None = None,
     ) -> Any:
         """As pySigma's, once the overrides of parameters are known to be meant for rules that are here."""
-        from .filtered import applied_filters
+        from .filtered import applied_filters, lookups_in
 
         self._check_overrides(rule_collection)
         self.filtered = applied_filters(rule_collection)
+        self.lookups = lookups_in(rule_collection)
         self.compiled.clear()
         self._untouched.clear()
         return super().convert(rule_collection, output_format, correlation_method, callback)
@@ -174,12 +180,22 @@ class PolysigmaBackend(TextQueryBackend):
         def type_of(column: str) -> Type:
             return types.get(column, Type.TEXT)
 
-        expression = folded(expression_of(cond, type_of, platform.raw), cond, scope, event_filter(scope.event, types))
+        expression = expression_of(cond, type_of, platform.raw, self._choices(platform))
+        expression = folded(expression, cond, scope, event_filter(scope.event, types))
         scope = replace(scope, notes=tuple(dict.fromkeys((*scope.notes, *losses(cond, scope)))))
         kept = cast("dict[str, Any]", state.processing_state)
         kept[_EXPRESSION] = (expression, platform, scope)
         _cut(cond)
         return expression
+
+    def _choices(self, platform: Platform) -> dict[str, Lookup | ListLiteral]:
+        """What stands for the placeholder of each lookup: its name, or its values where queries cannot read any."""
+        from polysigma.plan.expressions import ListLiteral, Lookup
+
+        return {
+            name: Lookup(name, items) if platform.lookups else ListLiteral(items)
+            for name, items in self.lookups.items()
+        }
 
     def finish_query(self, rule: SigmaRule | SigmaCorrelationRule, query: Any, state: ConversionState) -> Any:
         """The query's text; nothing for a rule that only a correlation asks for, which may be all that can be said."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from polysigma.plan.durations import format_duration
 from polysigma.plan.expressions import Column, Exists, In, InNetwork, TextMatch, conjuncts
 from polysigma.plan.faults import PlanError
+from polysigma.plan.lookups import lookups_of
 from polysigma.plan.lower import Binding, lower
 from polysigma.plan.steps import RULE_COLUMN, TIME_COLUMN, Bucket, Chain, Ordered, Plan, all_steps, counts_rows
 from polysigma.plan.types import Type
@@ -132,6 +133,10 @@ class Compiler:
             header.append(self._window_line(plan))
         header += settings
         header += dict.fromkeys(line for base in bases for line in self.backend.filtered.get(base.name, ()))
+        header += [
+            f"needs: the lookup {name} with {len(items)} values; without it the query fails, or leaves none of them out"
+            for name, items in lookups_of(plan).items()
+        ]
         header.append("fidelity: exact") if level is FidelityLevel.EXACT else None
         header += [f"{loss.level.value}: {loss.reason}" for loss in losses]
         time = bases[0].scope.time

@@ -43,7 +43,10 @@ from polysigma.plan.expressions import (
     Constant,
     Exists,
     Expression,
+    In,
     InNetwork,
+    ListLiteral,
+    Lookup,
     Not,
     Regex,
     RegexFlag,
@@ -60,7 +63,7 @@ from .absent import is_absent, outcome
 from .errors import unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _OPERATORS: dict[CompareOperators, ComparisonOperator] = {
     CompareOperators.LT: "<",
@@ -76,10 +79,16 @@ _FLAGS: dict[SigmaRegularExpressionFlag, RegexFlag] = {
 _WILDCARDS = {SpecialChars.WILDCARD_MULTI: Wildcard.ANY, SpecialChars.WILDCARD_SINGLE: Wildcard.ONE}
 
 
-def expression_of(condition: object, type_of: Callable[[str], Type], raw: str | None = None) -> Expression:
+def expression_of(
+    condition: object,
+    type_of: Callable[[str], Type],
+    raw: str | None = None,
+    lookups: Mapping[str, Lookup | ListLiteral] | None = None,
+) -> Expression:
     """The expression of a parsed condition whose fields are platform columns already.
 
-    `type_of` gives the type of a column, `raw` the column that keywords are looked for in. A part of a time
+    `type_of` gives the type of a column, `raw` the column that keywords are looked for in, `lookups` what stands for a
+    placeholder that is a whole value. A part of a time
     (SigmaTimestampPart) is asked of a column that is a time, and is that in UTC: Sigma's specification names no time
     zone, and events are stamped in UTC.
     Raises SigmaFeatureNotSupportedByBackendError for what cannot be said.
@@ -87,20 +96,36 @@ def expression_of(condition: object, type_of: Callable[[str], Type], raw: str | 
     match condition:
         case ConditionFieldEqualsValueExpression(field=field, value=value) if is_absent(field):
             return TRUE if outcome(value) else FALSE
+        case ConditionFieldEqualsValueExpression(field=field, value=SigmaString(s=(Placeholder(name=name),))) if (
+            lookups and name in lookups
+        ):
+            return _in_lookup(Column(field), lookups[name], type_of(field))
         case ConditionFieldEqualsValueExpression(field=field, value=value):
             return _test(Column(field), value, type_of)
         case ConditionAND(args=args):
-            return conjunction(*(expression_of(item, type_of, raw) for item in args))
+            return conjunction(*(expression_of(item, type_of, raw, lookups) for item in args))
         case ConditionOR(args=args):
-            return disjunction(*(expression_of(item, type_of, raw) for item in args))
+            return disjunction(*(expression_of(item, type_of, raw, lookups) for item in args))
         case ConditionNOT(args=args):
-            return Not(expression_of(args[0], type_of, raw))
+            return Not(expression_of(args[0], type_of, raw, lookups))
         case ConditionValueExpression(value=value):
             return _keyword(value, raw)
         case _:
             raise unsupported(
                 RefusalCode.CONDITION_KIND, f"a condition of the kind {type(condition).__name__} is not supported"
             )
+
+
+def _in_lookup(column: Column, choices: Lookup | ListLiteral, kind: Type) -> Expression:
+    if kind not in {Type.TEXT, Type.ADDRESS}:
+        raise unsupported(
+            RefusalCode.TYPE_MISMATCH,
+            f"{column.name}: a lookup holds texts, and this is a {kind.value}; name the values in `where`",
+        )
+    if kind is Type.ADDRESS:
+        items = tuple(_canonical_address(str(item)) for item in choices.items)
+        choices = Lookup(choices.name, items) if isinstance(choices, Lookup) else ListLiteral(items)
+    return In(column, choices)
 
 
 def _keyword(value: SigmaType, raw: str | None) -> Expression:

@@ -33,6 +33,27 @@ def applied_filters(collection: SigmaCollection) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def lookups_in(collection: SigmaCollection) -> dict[str, tuple[str, ...]]:
+    """The lookups that filters name by a placeholder, and what is in each.
+
+    Raises SigmaBackendError for one whose values are no list of texts, or not the same in two filters.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for one in collection.filters:
+        own = one.custom_attributes.get("polysigma")
+        named = own.get("lookups") if isinstance(own, dict) else None
+        for name, values in named.items() if isinstance(named, dict) else ():
+            if (
+                not isinstance(values, list)
+                or not values
+                or not all(value and isinstance(value, str) for value in values)
+            ):
+                raise SigmaBackendError(f"the lookup {name} is no list of texts")
+            if found.setdefault(str(name), tuple(values)) != tuple(values):
+                raise SigmaBackendError(f"the lookup {name} is not the same in two filters")
+    return found
+
+
 def _applies(one: Any, rule: SigmaRule) -> bool:
     """As pySigma decides it (sigma.filters); it has no public name for that."""
     if rule.logsource not in one.logsource:

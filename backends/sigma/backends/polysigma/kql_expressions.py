@@ -25,6 +25,7 @@ from polysigma.plan.expressions import (
     In,
     InNetwork,
     ListLiteral,
+    Lookup,
     Not,
     Or,
     Parameter,
@@ -76,6 +77,8 @@ class Expressions:
                 return self.negated(item)
             case Comparison():
                 return _all(self._compared(node, strict=strict))
+            case In(item=item, choices=Lookup(name=lookup)):
+                return self._looked_up(item, lookup, negate=False)
             case In(item=item, choices=choices, cased=cased):
                 assert isinstance(choices, ListLiteral)
                 return self._membership(item, choices.items, cased=cased, negate=False)
@@ -95,7 +98,7 @@ class Expressions:
                 return self.value(node)
             case Case() | Call():
                 return self._settled(self.value(node), strict=strict)
-            case Constant() | ListLiteral() | Parameter() | Arithmetic():
+            case Constant() | ListLiteral() | Lookup() | Parameter() | Arithmetic():
                 raise TypeError(f"not a test: {node!r}")
             case _:
                 assert_never(node)
@@ -136,6 +139,8 @@ class Expressions:
                 return self.condition(item, strict=True)
             case Exists(item=item):
                 return f"{self._existence(item).replace('not', '')}({self.value(item)})"
+            case In(item=item, choices=Lookup(name=lookup)):
+                return self._looked_up(item, lookup, negate=True)
             case In(item=item, choices=choices, cased=cased):
                 assert isinstance(choices, ListLiteral)
                 return self._membership(item, choices.items, cased=cased, negate=True)
@@ -215,6 +220,10 @@ class Expressions:
             return f"{subject} {single} {listed[0]}"
         return f"{subject} {'!' if negate else ''}{sign[0]} ({', '.join(listed)})"
 
+    def _looked_up(self, item: Expression, lookup: str, *, negate: bool) -> str:
+        """Whether a value is in a watchlist (learn.microsoft.com/azure/sentinel/watchlists-queries)."""
+        return f"{self.text(item)} {'!' if negate else ''}in~ ((_GetWatchlist({quoted(lookup)}) | project SearchKey))"
+
     def _text_match(self, item: Expression, parts: tuple[str | Wildcard, ...], *, cased: bool, negate: bool) -> str:
         subject = self.text(item)
         literal = [part for part in parts if isinstance(part, str)]
@@ -278,7 +287,7 @@ class Expressions:
                 return self._case(node, branches, otherwise)
             case And() | Or() | Not() | Comparison() | In() | TextMatch() | Regex() | InNetwork() | Exists():
                 return f"({self.condition(node, strict=True)})"
-            case ListLiteral() | Parameter():
+            case ListLiteral() | Lookup() | Parameter():
                 raise TypeError(f"not a value: {node!r}")
             case _:
                 assert_never(node)

@@ -28,6 +28,7 @@ from polysigma.plan.expressions import (
     In,
     InNetwork,
     ListLiteral,
+    Lookup,
     Not,
     Or,
     Parameter,
@@ -36,6 +37,7 @@ from polysigma.plan.expressions import (
     TextMatch,
     Wildcard,
 )
+from polysigma.plan.lookups import COLUMN
 from polysigma.plan.types import Type
 from polysigma.refusals import RefusalCode
 
@@ -170,6 +172,9 @@ class Filters:
                     return self._comparison_of_two(node, left, right)
                 name, prepared = self._column(left)
                 return prepared, self._comparison(name, operator, right.value)
+            case In(item=item, choices=Lookup() as lookup):
+                name, prepared = self._column(item)
+                return prepared, _looked_up(name, lookup)
             case In(item=item, choices=choices, cased=cased):
                 name, prepared = self._column(item)
                 assert isinstance(choices, ListLiteral)
@@ -203,6 +208,7 @@ class Filters:
                 | Constant()
                 | Column()
                 | ListLiteral()
+                | Lookup()
                 | Parameter()
                 | Arithmetic()
                 | Call()
@@ -312,6 +318,18 @@ class Filters:
         else:
             body = "^(?:" + "|".join(_body(parts) for parts in patterns) + ")$"
         return Atom(f"{name}=/{body}/{flags}", f"{name}!=/{body}/{flags}")
+
+
+def _looked_up(name: str, lookup: Lookup) -> Atom:
+    """Whether a value is in an uploaded file. `match` is a filter while `strict` is true, which is the default, and can
+    be negated (library.humio.com/data-analysis/functions-match.html)."""
+    if any(":" in item for item in lookup.items):
+        raise unsupported(
+            RefusalCode.ADDRESS_PATTERN,
+            f"the lookup {lookup.name} has IPv6 addresses, which LogScale spells in several ways: name them in `where`",
+        )
+    call = f"match(file={quoted(f'{lookup.name}.csv')}, field={name}, column={COLUMN}, ignoreCase=true)"
+    return Atom(call, f"!{call}", is_call=True)
 
 
 def _operand(name: str) -> str:

@@ -23,6 +23,7 @@ from polysigma.plan.expressions import (
     In,
     InNetwork,
     ListLiteral,
+    Lookup,
     Not,
     Or,
     Parameter,
@@ -87,7 +88,7 @@ class Values:
                 assert constant is not None
                 text = quoted(constant) if isinstance(constant, str) else value(constant + 0)
                 return [f"{target} := {text}"]
-            case ListLiteral() | Parameter():
+            case ListLiteral() | Lookup() | Parameter():
                 raise TypeError(f"not a value: {item!r}")
             case _:
                 assert_never(item)

@@ -37,6 +37,7 @@ from .emptiness import filled
 from .errors import unsupported
 from .ordering import closure
 from .printer import Job, Printer, one_line
+from .spl_lookups import lookups
 from .spl_search import Search
 from .spl_steps import WIDTH, Steps, where
 from .spl_text import escaped_text, eval_name, eval_string, search_name
@@ -305,6 +306,7 @@ class _Query:
                 f"{', '.join(sorted(needed & own.keys()))} is computed differently in each of the rules",
             )
         lines += self._derived([(name, shared[name]) for name in shared if name in early])
+        lines += lookups(self.values, [source.condition for source in sources])
         for source in sources:
             test = conjunction(*(part for part in source.event if not _is_place(part)), source.condition)
             tagged = [tag for part in source.event for tag in self._tag_tests(part)]

@@ -24,6 +24,7 @@ from polysigma.plan.expressions import (
     In,
     InNetwork,
     ListLiteral,
+    Lookup,
     Not,
     Or,
     Parameter,
@@ -194,6 +195,7 @@ class Search:
                 | Column()
                 | Constant()
                 | ListLiteral()
+                | Lookup()
                 | Parameter()
                 | Arithmetic()
                 | Call()

@@ -32,6 +32,7 @@ from polysigma.plan.types import Type
 from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
+from .spl_lookups import lookups
 from .spl_text import eval_name, search_name
 
 if TYPE_CHECKING:
@@ -214,14 +215,15 @@ class Steps:
 
 
 def where(values: Values, conditions: tuple[Expression, ...]) -> list[str]:
-    """One `where` for conditions that must all hold; none for none."""
+    """One `where` for conditions that must all hold; none for none. Lookups that they ask for come before it."""
+    before = lookups(values, conditions)
     parts = values.tests.conjuncts(conditions)
     if not parts:
         return []
     text = " AND ".join(parts)
     if len(text) > WIDTH and len(parts) > 1:
         text = "\n    AND ".join(parts)
-    return [f"where {text}"]
+    return [*before, f"where {text}"]
 
 
 def folded_command(start: str, items: list[str], end: str) -> str:

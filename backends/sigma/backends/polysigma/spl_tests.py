@@ -26,6 +26,7 @@ from polysigma.plan.expressions import (
     In,
     InNetwork,
     ListLiteral,
+    Lookup,
     Not,
     Or,
     Parameter,
@@ -39,9 +40,11 @@ from polysigma.plan.types import Type
 from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
+from .spl_lookups import found_in
 from .spl_text import (
     eight_groups,
     escaped_text,
+    eval_name,
     eval_string,
     eval_value,
     is_sayable,
@@ -95,6 +98,9 @@ class Tests:
                 return "true()" if (node == TRUE) is not negate else "false()"
             case Comparison():
                 parts = self._comparison(node, negate=negate)
+            case In(item=item, choices=Lookup() as lookup):
+                field = eval_name(found_in(item, lookup))
+                return f"isnull({field})" if negate else f"isnotnull({field})"
             case In(item=item, choices=choices, cased=cased):
                 assert isinstance(choices, ListLiteral)
                 parts = self._membership(item, choices.items, cased=cased, negate=negate)
@@ -113,7 +119,7 @@ class Tests:
                     return f"({tests})" if inner else tests
             case Exists(item=item):
                 return self._exists(item, negate=negate, inner=inner)
-            case Column() | Constant() | ListLiteral() | Parameter() | Arithmetic() | Call() | Case():
+            case Column() | Constant() | ListLiteral() | Lookup() | Parameter() | Arithmetic() | Call() | Case():
                 raise TypeError(f"not a test: {node!r}")
             case _:
                 assert_never(node)

@@ -22,6 +22,7 @@ from polysigma.plan.expressions import (
     In,
     InNetwork,
     ListLiteral,
+    Lookup,
     Node,
     Not,
     Or,
@@ -104,7 +105,7 @@ class Values:
                 return self.case(branches, otherwise)
             case Call(name=name, arguments=arguments):
                 return self._call(name, arguments)
-            case ListLiteral() | Parameter():
+            case ListLiteral() | Lookup() | Parameter():
                 raise TypeError(f"not a value: {item!r}")
             case _:
                 assert_never(item)

@@ -24,6 +24,7 @@ from polysigma.plan.expressions import (
     In,
     InNetwork,
     ListLiteral,
+    Lookup,
     Not,
     Or,
     Parameter,
@@ -33,6 +34,7 @@ from polysigma.plan.expressions import (
     Wildcard,
 )
 from polysigma.plan.functions import SHARES, TIME_PARTS
+from polysigma.plan.lookups import COLUMN
 from polysigma.plan.types import Type
 from polysigma.refusals import RefusalCode
 
@@ -82,6 +84,11 @@ def picked(values: Sequence[exp.Expr], source: str | exp.Expr) -> exp.Select:
     return exp.Select(expressions=list(values), from_=exp.From(this=table))
 
 
+def _values_of(lookup: str) -> exp.Subquery:
+    """What is in a lookup, which is a table of the site's."""
+    return exp.Subquery(this=picked([name(COLUMN)], lookup))
+
+
 def nested(query: exp.Query, alias: str) -> exp.Subquery:
     """`(query) AS alias`."""
     return exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier(alias)))
@@ -111,6 +118,8 @@ class Expressions:
                 return exp.Not(this=self.settled(item))
             case Comparison():
                 return self._comparison(node)
+            case In(item=item, choices=Lookup(name=lookup)):
+                return exp.In(this=exp.func("LOWER", self._matched(item)), query=_values_of(lookup))
             case In(item=item, choices=choices, cased=cased):
                 assert isinstance(choices, ListLiteral)
                 return self._membership(item, choices.items, cased=cased)
@@ -128,7 +137,7 @@ class Expressions:
                 return exp.convert(constant)
             case Column() | Case() | Call():
                 return self.value(node)
-            case Constant() | ListLiteral() | Parameter() | Arithmetic():
+            case Constant() | ListLiteral() | Lookup() | Parameter() | Arithmetic():
                 raise TypeError(f"not a test: {node!r}")
             case _:
                 assert_never(node)
@@ -168,7 +177,7 @@ class Expressions:
                 return case.else_(self.value(otherwise), copy=False)
             case And() | Or() | Not() | Comparison() | In() | TextMatch() | Regex() | InNetwork() | Exists():
                 return self.settled(node)
-            case ListLiteral() | Parameter():
+            case ListLiteral() | Lookup() | Parameter():
                 raise TypeError(f"not a value: {node!r}")
             case _:
                 assert_never(node)

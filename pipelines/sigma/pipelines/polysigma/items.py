@@ -98,7 +98,8 @@ class ItemTranslator:
                 return _Group(self._hash(name, claim.hashes, value), all_of=True)
             columns, values = self.columns(name, claim), self._value(name, claim, value)
         except PlatformRefusalError as error:
-            if not (claim.absent and self.derives and error.code in {"not-recorded", "path-not-recorded"}):
+            unknown = isinstance(value, SigmaString) and value.contains_placeholder()
+            if unknown or not (claim.absent and self.derives and error.code in {"not-recorded", "path-not-recorded"}):
                 raise
             part = in_name(value) if claim.form == "base_name" and claim.column else None
             if claim.column and part is not None:

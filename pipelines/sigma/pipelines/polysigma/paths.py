@@ -160,7 +160,7 @@ def _parts(value: SigmaString) -> list[Part]:
     parts: list[Part] = []
     for part in value.s:
         if isinstance(part, Placeholder):
-            raise UnsayableValueError(f"its placeholder %{part.name}% has no value yet")
+            raise UnsayableValueError(f"its placeholder %{part.name}% has no value here that could be translated")
         if part is SpecialChars.WILDCARD_MULTI and parts and parts[-1] is part:
             continue
         parts.append(part)
