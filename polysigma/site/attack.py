@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from polysigma import attack
@@ -130,8 +131,9 @@ def _listed(one: Covered) -> str:
     return joined(*parts)
 
 
-_WIDTH, _HEIGHT, _GAP, _HEAD = 152, 34, 6, 26
-_LETTERS = 21
+_WIDTH, _HEIGHT, _GAP, _HEAD = 152, 48, 6, 26
+_LETTERS = 23
+"""In a line of a cell, which has two for the technique's name."""
 _IN_A_ROW = 5
 """Tactics beside each other: as wide as the text, so that the picture can be read without scrolling sideways."""
 
@@ -165,19 +167,21 @@ def picture(found: dict[str, Covered]) -> str:
 
 def _column(key: str, ones: list[Covered], left: int, top: int) -> str:
     tactic = attack.tactics().get(key)
-    name = text(tactic.name if tactic else key)
-    cells = [f"<text x={left} y={top + 18} class=tactic>{name}</text>"]
+    heading_of = text(tactic.name if tactic else key)
+    cells = [f"<text x={left} y={top + 18} class=tactic>{heading_of}</text>"]
     for number, one in enumerate(ones):
         y = top + _HEAD + number * (_HEIGHT + _GAP)
         claims = one.claims
         main = _main(claims)
         said = ", ".join(f"{claims[claim]} {claim}" for claim in CLAIMS if claims[claim])
-        short = one.name if len(one.name) <= _LETTERS else one.name[: _LETTERS - 1].rstrip() + "…"
+        name = wrap(one.name, _LETTERS, max_lines=2, placeholder="…")
+        lines = "".join(
+            f"<text x={left + 5} y={y + 14 + 13 * line}>{text(words)}</text>" for line, words in enumerate(name)
+        )
         cells.append(
             f'<a href="{one.id}/" aria-label="{text(one.id)} {text(one.name)}: {said}">'
             f"<rect x={left} y={y} width={_WIDTH} height={_HEIGHT} class={main} />"
-            f"<text x={left + 5} y={y + 14}>{text(short)}</text>"
-            f"<text x={left + 5} y={y + 27} class=said>{said}</text></a>"
+            f"{lines}<text x={left + 5} y={y + 16 + 13 * len(name)} class=said>{said}</text></a>"
         )
     return "".join(cells)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from polysigma.attack import technique
 from polysigma.site import origin, proof, queries, sections, testing
-from polysigma.site.fitting import fitted, part
-from polysigma.site.markup import Page, link, paragraph, section, text
+from polysigma.site.fitting import AROUND, fitted, part
+from polysigma.site.markup import LIMIT, Page, link, paragraph, section, text
 from polysigma.site.model import slug
 from polysigma.site.pictures import picture
 from polysigma.site.sections import View
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from polysigma.site.model import Detection, OnPlatform
+
+
+WITHOUT_A_GUIDE = 6_800
+"""The bytes for all platforms together of a detection without a guide, in which queries stand twice only where they are
+short: there are thousands of these, and with what stands around them they are to take two blocks of a disk."""
 
 
 def detection_pages(detection: Detection, known: Mapping[str, str]) -> tuple[dict[str, Page], dict[str, str | bytes]]:
@@ -45,8 +50,7 @@ def _overview(detection: Detection, known: Mapping[str, str], files: Mapping[str
     parts = [
         part(sections.triage(view)),
         part(
-            # Thousands of detections have no guide: what is said twice of them is said in short.
-            queries.platforms(view, queries=True, everything=True, plain=detection.guide is None),
+            queries.platforms(view, queries=True, everything=True),
             queries.platforms(view, queries=False, everything=True),
             queries.platforms(view, queries=False, everything=False),
             rank=9,
@@ -69,7 +73,7 @@ def _overview(detection: Detection, known: Mapping[str, str], files: Mapping[str
     return Page(
         detection.title,
         _description(detection),
-        fitted(sections.verdict_first(view), parts),
+        fitted(sections.verdict_first(view), parts, LIMIT - AROUND if detection.guide else WITHOUT_A_GUIDE),
         words=words(detection),
         kind="detection",
     )
@@ -128,8 +132,13 @@ def _tuning(detection: Detection, files: Mapping[str, str | bytes]) -> Page:
     body = fitted(
         _of(detection),
         [
-            part(sections.parameters(view)),
-            part(proof.curves(detection), proof.curves_as_tables(detection), rank=1),
+            part(
+                *(
+                    sections.parameters(view, curves(detection), proof.of_curves(detection))
+                    for curves in (proof.curves, proof.curves_as_tables)
+                ),
+                rank=1,
+            ),
             part(queries.false_positives(view, files)),
         ],
     )

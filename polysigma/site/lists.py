@@ -51,6 +51,7 @@ def add_lists(site: Site) -> None:
 
 
 def _detections(entries: Sequence[DetectionEntry]) -> dict[str, Page]:
+    entries = sorted(entries, key=lambda one: (one.title.casefold(), one.name))
     parts = [entries[start : start + ON_A_PAGE] for start in range(0, len(entries), ON_A_PAGE)] or [[]]
     return {_path(number): _list(part, number, len(parts), len(entries)) for number, part in enumerate(parts)}
 
@@ -77,7 +78,7 @@ def _list(entries: Sequence[DetectionEntry], number: int, parts: int, count: int
     body = joined(
         "<div id=search></div>" if number == 0 else "",
         "<div id=list>",
-        paragraph(f"{count} detections, by name. Each has a page, and one for every platform that has a query."),
+        paragraph(f"{count} detections, by title. Each has a page, and one for every platform that has a query."),
         table(("Detection", "ATT&amp;CK", "Severity", "Platforms, by fidelity"), rows),
         f"<nav aria-label=Pages><p>Page {more}</p></nav>" if parts > 1 else "",
         "</div>",

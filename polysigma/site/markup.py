@@ -69,9 +69,16 @@ def codes(values: Iterable[object]) -> str:
     return ", ".join(code(value) for value in values)
 
 
+_MOST = 40
+"""Values of a list that are shown: a rule can have thousands."""
+
+
 def coded(value: object) -> str:
-    """A value as code, or each of a list."""
-    return codes(value) if isinstance(value, list | tuple) else code(value)
+    """A value as code, or each of a list; of a long one the first, and how many more there are."""
+    if not isinstance(value, list | tuple):
+        return code(value)
+    more = f" and {len(value) - _MOST:,} more, which the rule has" if len(value) > _MOST else ""
+    return codes(value[:_MOST]) + more
 
 
 def link(words: str, target: str) -> str:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from polysigma.site.evidence import evidence
-from polysigma.site.markup import bullets, code, codes, heading, joined, link, paragraph, section, table, text
+from polysigma.site.markup import bullets, code, codes, heading, link, paragraph, section, table, text
 from polysigma.site.model import label, slug
 from polysigma.telemetry import SCENARIOS, load_scenarios
 
@@ -138,30 +138,33 @@ _STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 
 
 _ON_SCENARIOS = (
-    "Measured on the detection's own scenarios, each parameter alone. They show at which value hits begin to be missed "
-    "or ordinary traffic begins to be found, not how many alerts a network has."
+    "The pictures were measured on the detection's own scenarios, each parameter alone. They show at which value hits "
+    "begin to be missed or ordinary traffic begins to be found, not how many alerts a network has."
 )
 
 
-def curves(detection: Detection) -> str:
-    """How many alerts each value of each parameter raises on the scenarios, and how many of the known hits it finds."""
+def of_curves(detection: Detection) -> str:
+    """What is to be said of the curves, or of there being none."""
+    if measured(detection):
+        return paragraph(_ON_SCENARIOS)
+    if has_scenarios(detection):
+        return paragraph(f"How many hits each value costs or brings is no guess. {NOT_MEASURED}")
+    return paragraph("How many hits each value costs or brings was not measured: there are no scenarios for it.")
+
+
+def curves(detection: Detection) -> dict[str, str]:
+    """By parameter: how many alerts each of its values raises on the scenarios, how many of the known hits it finds."""
     return _curves(detection, lambda one: f"<div class=wide tabindex=0>{_STYLE.sub('', one['svg'])}</div>")
 
 
-def curves_as_tables(detection: Detection) -> str:
+def curves_as_tables(detection: Detection) -> dict[str, str]:
     """The same in numbers alone, for a page that pictures would make too long."""
     return _curves(detection, _numbers)
 
 
-def _curves(detection: Detection, shown: Callable[[dict[str, Any]], str]) -> str:
+def _curves(detection: Detection, shown: Callable[[dict[str, Any]], str]) -> dict[str, str]:
     found = measured(detection)
-    if found is None or not found["curves"]:
-        return ""
-    parts = [
-        joined(heading(3, code(one["parameter"]), f"curve-{slug(one['parameter'])}"), shown(one))
-        for one in found["curves"]
-    ]
-    return section("Sensitivity", "sensitivity", paragraph(_ON_SCENARIOS), *parts)
+    return {one["parameter"]: shown(one) for one in found["curves"]} if found else {}
 
 
 def _numbers(curve: dict[str, Any]) -> str:

@@ -38,7 +38,12 @@ def query(on: OnPlatform, mark: str = "", *, plain: bool = False) -> str:
     """The query as `sigma convert` prints it, and the line that does."""
     if on.compiled is None:
         return ""
-    return joined(block(on.compiled.query, on.language, mark=mark, plain=plain), line(on))
+    return joined(block(on.compiled.query, on.language, runs_on(on), mark, plain=plain), line(on))
+
+
+def runs_on(on: OnPlatform) -> str:
+    """Where a query is run. Of a vendor's server we have none, and say so."""
+    return "Runs on DuckDB" if on.target == "sql" else f"Needs a server: {on.title}"
 
 
 def line(on: OnPlatform) -> str:
@@ -111,16 +116,16 @@ def coverage(detection: Detection, on: OnPlatform, mark: str = "") -> str:
     if guide is None:
         return paragraph("No coverage query is written for this platform: an empty result must not be read as clean.")
     return joined(
-        block(guide.coverage.query, on.language, mark=mark),
+        block(guide.coverage.query, on.language, runs_on(on), mark),
         said("How to read it:", text(guide.coverage.reading)),
     )
 
 
-def platforms(view: View, *, queries: bool, everything: bool, plain: bool = False) -> str:
+def platforms(view: View, *, queries: bool, everything: bool) -> str:
     """Every platform in a tab: the query, what it loses, the line that prints it, what it reads, its coverage.
 
     Without `queries` the text of a query stands on the platform's own page alone, and is brought here when its tab is
-    opened; without `everything` so does the coverage query, and the fields of a hit. `plain` queries have no colours.
+    opened; without `everything` so does the coverage query, and the fields of a hit.
     """
     return section(
         "Queries, by platform",
@@ -131,7 +136,7 @@ def platforms(view: View, *, queries: bool, everything: bool, plain: bool = Fals
                 (
                     slug(on.platform),
                     text(on.label),
-                    _tab(view.detection, on, queries=queries, everything=everything, plain=plain),
+                    _tab(view.detection, on, queries=queries, everything=everything),
                 )
                 for on in view.detection.on
             ),
@@ -139,7 +144,7 @@ def platforms(view: View, *, queries: bool, everything: bool, plain: bool = Fals
     )
 
 
-def _tab(detection: Detection, on: OnPlatform, *, queries: bool, everything: bool, plain: bool) -> str:
+def _tab(detection: Detection, on: OnPlatform, *, queries: bool, everything: bool) -> str:
     if on.compiled is None:
         return sections.fidelity(on)
     page = f"{slug(on.platform)}/"
@@ -147,20 +152,28 @@ def _tab(detection: Detection, on: OnPlatform, *, queries: bool, everything: boo
     return joined(
         paragraph(link(f"The runbook for {text(on.title)}", page) + f" · {LANGUAGE_NAMES[on.target]}"),
         sections.fidelity(on),
-        block(on.compiled.query, on.language, plain=plain) if queries else _elsewhere(page, "the-query", "The query"),
+        block(on.compiled.query, on.language, runs_on(on))
+        if queries
+        else _elsewhere(page, "the-query", "The query", on.compiled.query),
         line(on),
         sections.tables_read(detection, on),
         details("What a hit holds", sections.hit_fields(on)) if everything else "",
         "<p><strong>Coverage: does no hit mean anything?</strong></p>" if guided else "",
-        (coverage(detection, on) if everything else _elsewhere(page, "coverage-query", "The coverage query"))
-        if guided
-        else "",
+        _coverage(detection, on, page, everything=everything) if guided else "",
     )
 
 
-def _elsewhere(page: str, mark: str, words: str) -> str:
-    """A link to a block of another page, which stands here as soon as it is shown."""
-    return f'<p class=bring><a href="{page}#{mark}">{words}</a></p>'
+def _coverage(detection: Detection, on: OnPlatform, page: str, *, everything: bool) -> str:
+    guide = detection.guide.platforms.get(on.platform) if detection.guide else None
+    if everything or guide is None:
+        return coverage(detection, on)
+    return _elsewhere(page, "coverage-query", "The coverage query", guide.coverage.query)
+
+
+def _elsewhere(page: str, mark: str, words: str, query: str) -> str:
+    """Where a block of another page stands, whole; with script it stands here as soon as its tab is shown."""
+    where_it_stands = f'<a href="{page}#{mark}">stands whole on the page of the platform</a>'
+    return f"<p class=bring>{words}, {len(query):,} characters, {where_it_stands}.</p>"
 
 
 def false_positives(view: View, files: Mapping[str, str | bytes]) -> str:
@@ -262,8 +275,10 @@ def query_file(detection: Detection, on: OnPlatform) -> str:
 
 
 def download_links(view: View, files: Mapping[str, str | bytes]) -> str:
-    """Links to the files of a page."""
+    """Links to the files of a page; without a guide these stand on the page for all platforms."""
     detection = view.detection
+    if view.on is not None and detection.guide is None:
+        return f"<p id=downloads>{link('Downloads', f'{view.up}#downloads')}: the rule, and its queries.</p>"
     wanted = [one for one in detection.on if one.compiled and view.on in {None, one}]
 
     def to(path: str) -> str:

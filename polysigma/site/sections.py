@@ -229,32 +229,37 @@ def how_it_works_in_short(view: View) -> str:
     return section("How the query works", "how", paragraph(link("Step by step", f"{view.up}#how")))
 
 
-def parameters(view: View) -> str:
-    """What a site may set, what it means and what each direction costs."""
+def parameters(view: View, curves: Mapping[str, str] | None = None, before: str = "") -> str:
+    """What a site may set: what each means, what each direction costs, advice, and its curve where one is given.
+
+    `before` is said of the curves.
+    """
     detection = view.detection
     found = detection.metadata.parameters if detection.metadata else {}
     if not found:
         return ""
     advice = {one.parameter: one.advice for one in detection.guide.tuning} if detection.guide else {}
-    rows = [
-        (
-            code(name),
-            f"{coded(one.value)} {text(one.unit or '')}",
-            text(one.about or "not said"),
-            text(one.raise_ or "not said"),
-            text(one.lower or "not said"),
-        )
-        for name, one in found.items()
-    ]
     set_one = f"-O {quote(f'set={detection.name}.{next(iter(found))}=VALUE')}"
+    parts = []
+    for name, one in found.items():
+        parts += [
+            heading(3, f"{code(name)} = {coded(one.value)} {text(one.unit or '')}", f"parameter-{slug(name)}"),
+            paragraph(text(one.about or "What it means is not said.")),
+            bullets(
+                [
+                    f"<strong>Raised:</strong> {text(one.raise_ or 'not said')}",
+                    f"<strong>Lowered:</strong> {text(one.lower or 'not said')}",
+                    f"<strong>Advice:</strong> {text(advice[name])}" if name in advice else "",
+                ]
+            ),
+            (curves or {}).get(name, ""),
+        ]
     return section(
         "Parameters",
         "parameters",
-        table(("Parameter", "Value", "Meaning", "Raised", "Lowered"), rows),
         paragraph(f"One is set for a conversion with {code(set_one)} behind {code('sigma convert')}."),
-        joined("<p>Advice:</p>", bullets(f"{code(name)}: {text(words)}" for name, words in advice.items()))
-        if advice
-        else "",
+        before,
+        *parts,
     )
 
 

@@ -19,6 +19,7 @@ from polysigma.site.markup import (
     section,
     table,
     text,
+    worded,
 )
 
 if TYPE_CHECKING:
@@ -124,6 +125,10 @@ def _test(view: View, number: int, test: AtomicTest) -> str:
     )
 
 
+_WHERE = "for a machine of your own"
+"""No test of ours runs what a test of a detection's does: it is about a real sensor."""
+
+
 def _commands(view: View, test: AtomicTest) -> str:
     package = view.detection.package
     for file in package.atomics if package else ():
@@ -137,7 +142,7 @@ def _commands(view: View, test: AtomicTest) -> str:
                     for name, what in one.input_arguments.items()
                 ]
                 return joined(
-                    paragraph(text(one.description)),
+                    paragraph(worded(one.description)),
                     paragraph(
                         f"Runs on {codes(one.supported_platforms)}"
                         + (", elevated." if one.executor.elevation_required else ".")
@@ -145,7 +150,7 @@ def _commands(view: View, test: AtomicTest) -> str:
                     joined("<p>Arguments, and what they are if not given:</p>", bullets(arguments))
                     if arguments
                     else "",
-                    block(one.command(), language, "test"),
-                    block(one.command(cleanup=True), language, "cleanup"),
+                    block(one.command(), language, f"The test, {_WHERE}"),
+                    block(one.command(cleanup=True), language, f"Afterwards, {_WHERE}"),
                 )
     return ""

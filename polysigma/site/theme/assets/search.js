@@ -92,7 +92,7 @@ async function search() {
   }
   function line(title, address, facts) {
     const item = element("li");
-    item.append(element("a", { href: "../" + address }, title), element("span", { class: "facts" }, facts));
+    item.append(element("a", { href: "../" + address + (location.protocol === "file:" && address.endsWith("/") ? "index.html" : "") }, title), element("span", { class: "facts" }, facts));
     return item;
   }
   form.addEventListener("input", () => { shown = MOST; update(); });

@@ -119,7 +119,16 @@ async function bring(line) {
   } catch { delete line.dataset.done; }
 }
 
+// From a disk nobody serves the page of a folder: links name it.
+function fromDisk() {
+  if (location.protocol !== "file:") return;
+  const whole = (address) => address.replace(/\/(?=$|[?#])/, "/index.html");
+  for (const link of document.querySelectorAll("a[href]")) if (link.protocol === "file:") link.href = whole(link.href);
+  for (const form of document.querySelectorAll("form[action]")) form.action = whole(form.action);
+}
+
 document.addEventListener("DOMContentLoaded", () => {
+  fromDisk();
   switchOfColours();
   document.querySelectorAll(".tabs").forEach(tabs);
   document.querySelectorAll("pre").forEach(copyable);
