@@ -234,6 +234,7 @@ def convert(
         given = {name: value for name, value in (options or {}).items() if target == "sql" or name not in _SQL_OPTIONS}
         try:
             backend = backends[target](pipelines[platform](), collect_errors=True, **given)
+            backend.compiled = {}
             for index, batch in enumerate(batches):
                 # Conversion changes rules, so every platform gets its own.
                 loaded = load(batch, again=not last)
@@ -292,7 +293,7 @@ def _conversions(backend: PolysigmaBackend, loaded: Loaded, platform: str, targe
     failed = {id(rule): error for rule, error in backend.errors}
     for rule in loaded.collection.rules:
         document = loaded.document(rule)
-        compiled = tuple(backend.compiled.get(id(rule), ()))
+        compiled = tuple((backend.compiled or {}).get(id(rule), ()))
         failure = failed.get(id(rule))
         if not compiled and failure is None:
             continue

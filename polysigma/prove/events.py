@@ -57,6 +57,7 @@ def _grouped(document: Mapping[Any, Any], names: list[str], platform: str, targe
     }
     rules = SigmaCollection.from_dicts([{**copy.deepcopy(dict(document)), "name": _RULE}, correlation])
     backend = backends[target](pipelines[platform](), collect_errors=True, accept="blind", form="rule")
+    backend.compiled = {}
     backend.convert(rules, correlation_method="portable")
     plans = [one.plan for several in backend.compiled.values() for one in several]
     return next((plan for plan in plans if plan.steps), None)

@@ -25,6 +25,7 @@ CMD = {"Image|endswith": "\\cmd.exe"}
 def converted(condition: str = "selection", category: str = "process_creation", **detections: Any) -> Any:
     """What the compiler made of a rule on Falcon."""
     backend = LogScaleBackend(pipelines["falcon"]())
+    backend.compiled = {}
     logsource = {"category": category, "product": "windows"}
     rule = {"title": "A rule", "logsource": logsource, "detection": {**detections, "condition": condition}}
     collection = SigmaCollection.from_dicts([rule])

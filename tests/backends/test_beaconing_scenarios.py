@@ -54,6 +54,7 @@ class Shape:
 
 def _shape(pipeline: str) -> Shape:
     backend = SqlBackend(pipelines[pipeline](), form="rule", table="events")
+    backend.compiled = {}
     (query,) = backend.convert(SigmaCollection.from_yaml((FOLDER / "rule.yml").read_text()))
     ((compiled,),) = backend.compiled.values()
     return Shape(replace(compiled.plan, quiet=None), query)

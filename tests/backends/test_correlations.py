@@ -154,6 +154,7 @@ def compiled(correlations, target, form="rule", **options):
     backend_class, pipeline, _, _ = BACKENDS[target]
     collection = SigmaCollection.from_yaml(f"{RULES}\n---\n{correlations}")
     backend = backend_class(pipelines[pipeline](), form=form, **options)
+    backend.compiled = {}
     backend.convert(collection)
     (made,) = backend.compiled[id(collection.rules[-1])]
     return made

@@ -20,6 +20,7 @@ def compiled(
     condition: str = "selection", pipeline: Any = None, category: str = "process_creation", **detections: Any
 ) -> Any:
     backend = LogScaleBackend(pipeline or pipelines["falcon"]())
+    backend.compiled = {}
     rule = {
         "title": "A rule",
         "logsource": {"category": category, "product": "windows"},

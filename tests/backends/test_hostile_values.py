@@ -99,6 +99,7 @@ def sysmon_rows(values: list[str | None]) -> list[dict[str, Any]]:
 def same_rows(database: Any, detection: dict[str, Any], values: list[str | None]) -> str | None:
     """The query on rows with these command lines against the oracle; None where the rule is refused."""
     backend = backends["sql"](pipelines["sysmon_json"]())
+    backend.compiled = {}
     try:
         collection = SigmaCollection.from_dicts([rule(detection=detection)])
         (query,) = backend.convert(collection)

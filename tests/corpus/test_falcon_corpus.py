@@ -66,6 +66,7 @@ def convert(step: int) -> list[Outcome]:
     original = SigmaCollection.from_dicts(documents).rules
     changed = SigmaCollection.from_dicts(documents)
     backend = backends["logscale"](pipelines["falcon"](), collect_errors=True, accept="blind")
+    backend.compiled = {}
     backend.convert(changed)
     errors = {id(rule): error for rule, error in backend.errors}
     return [

@@ -75,6 +75,7 @@ def cases(name: str, number: int) -> list[Case]:
     original = SigmaCollection.from_dicts(deepcopy(documents)).rules
     changed = SigmaCollection.from_dicts(deepcopy(documents))
     backend = KqlBackend(pipelines[name](), collect_errors=True, accept="blind")
+    backend.compiled = {}
     backend.convert(changed)
     found: list[Case] = []
     first, long_ones = 1, 0

@@ -41,6 +41,7 @@ def failures(step: int) -> tuple[int, list[str]]:
     original = SigmaCollection.from_dicts(deepcopy(documents)).rules
     changed = SigmaCollection.from_dicts(deepcopy(documents))
     backend = SplBackend(pipelines["splunk_sysmon"](), collect_errors=True)
+    backend.compiled = {}
     backend.convert(changed)
     wrong, run = [], 0
     for rule, other in zip(original, changed.rules, strict=True):

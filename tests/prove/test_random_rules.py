@@ -233,6 +233,7 @@ def converted(name: str, documents: list[dict[str, Any]]) -> list[str | None]:
     """The query of each rule; None where the platform refuses it, by its name."""
     collection = SigmaCollection.from_dicts(deepcopy(documents))
     backend = backends[PLACES[name].target](GIVEN + pipelines[name](), collect_errors=True, accept="blind")
+    backend.compiled = {}
     backend.convert(collection)
     for rule, error in backend.errors:
         assert str(error).startswith(f'rule "{rule.title}": '), repr(error)

@@ -70,6 +70,7 @@ def compiled() -> Compile:
     def run(given: Any, pipeline: str, *, method: str | None = None, **options: Any) -> Compiled:
         collection = SigmaCollection.from_yaml(given) if isinstance(given, str) else SigmaCollection.from_dicts(given)
         backend = KqlBackend(pipelines[pipeline](), **({"form": "rule"} | options))
+        backend.compiled = {}
         backend.convert(collection, correlation_method=method)
         (made,) = backend.compiled[id(collection.rules[-1])]
         return Compiled(made.query, made.plan, pipeline)

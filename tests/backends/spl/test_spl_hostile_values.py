@@ -33,6 +33,7 @@ def compiled(text, modifier, pipeline="splunk_sysmon", **changes):
         "detection": {"selection": {key: value}, "condition": "selection"},
     } | changes
     backend = SplBackend(pipelines[pipeline]())
+    backend.compiled = {}
     (query,) = backend.convert(SigmaCollection.from_dicts([json.loads(json.dumps(rule))]))
     ((one,),) = backend.compiled.values()
     return one.plan, query

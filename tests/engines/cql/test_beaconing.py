@@ -44,6 +44,7 @@ def scenarios():
 @cache
 def compiled():
     backend = LogScaleBackend(processing_pipeline=pipelines["falcon"]())
+    backend.compiled = {}
     backend.convert(SigmaCollection.from_yaml((RULES / "rule.yml").read_text()))
     (found,) = [one for several in backend.compiled.values() for one in several if one.plan.window]
     return found

@@ -36,6 +36,7 @@ NUMBERS = (
 @cache
 def compiled(platform):
     backend = SplBackend(processing_pipeline=pipelines[platform]())
+    backend.compiled = {}
     backend.convert(SigmaCollection.from_yaml((RULES / "rule.yml").read_text()))
     (found,) = [one for several in backend.compiled.values() for one in several if one.plan.window]
     return found, compile_spl(found.query)
@@ -110,6 +111,7 @@ RARE = Path(__file__).parents[3] / "rules/regular_beacon_to_rare_destination"
 def test_the_search_for_regular_beacons_hits_what_the_oracle_hits(platform):
     """Nested groups, eventstats and numbers that are not whole."""
     backend = SplBackend(processing_pipeline=pipelines[platform]())
+    backend.compiled = {}
     backend.convert(SigmaCollection.from_yaml((RARE / "rule.yml").read_text()))
     (result,) = [one for several in backend.compiled.values() for one in several if one.plan.window]
     query, hits = compile_spl(result.query), 0

@@ -108,8 +108,9 @@ class PolysigmaBackend(TextQueryBackend):
         super().__init__(processing_pipeline, collect_errors)
         self._untouched: dict[int, SigmaRule] = {}
         """Rules as they were before a pipeline changed them, where a correlation may want them read otherwise."""
-        self.compiled: dict[int, list[Compiled]] = {}
-        """What became of each rule that was converted, by the rule's identity (`id(rule)`): one for each condition."""
+        self.compiled: dict[int, list[Compiled]] | None = None
+        """For whoever puts a dict here before converting: what became of each rule, by the rule's identity
+        (`id(rule)`), one for each condition. The plans of thousands of rules take memory, and pySigma asks for none."""
         self.filtered: dict[str, tuple[str, ...]] = {}
         """What there is to say of the filters on a base rule, by the rule's name."""
         self.lookups: dict[str, tuple[str, ...]] = {}
@@ -141,7 +142,8 @@ class PolysigmaBackend(TextQueryBackend):
         self._check_overrides(rule_collection)
         self.filtered = applied_filters(rule_collection)
         self.lookups = lookups_in(rule_collection)
-        self.compiled.clear()
+        if self.compiled is not None:
+            self.compiled.clear()
         self._untouched.clear()
         return super().convert(rule_collection, output_format, correlation_method, callback)
 
@@ -203,7 +205,10 @@ class PolysigmaBackend(TextQueryBackend):
             return query
         if rule._backreferences and not rule._output:  # noqa: SLF001 (pySigma has no public name for it)
             return ""
-        return self._print(rule, self._base_rule(rule, state), None)
+        base = self._base_rule(rule, state)
+        if not rule._backreferences:  # noqa: SLF001
+            cast("dict[str, Any]", state.processing_state).pop(_EXPRESSION)  # pySigma keeps the state with the rule
+        return self._print(rule, base, None)
 
     def convert_correlation_rule(
         self,
@@ -285,7 +290,8 @@ class PolysigmaBackend(TextQueryBackend):
 
         compiler = Compiler(self)
         compiled = compiler.plain(rule, base) if base is not None else compiler.correlation(rule, method)  # type: ignore[arg-type]
-        self.compiled.setdefault(id(rule), []).append(compiled)
+        if self.compiled is not None:
+            self.compiled.setdefault(id(rule), []).append(compiled)
         return compiled.query
 
     def _claims(self) -> Any:
