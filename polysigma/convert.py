@@ -124,7 +124,7 @@ def load(files: Iterable[RuleFile], *, again: bool = True) -> Loaded:
             except SigmaError as error:
                 findings.append(finding_of(error, document))
                 continue
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
+            except (AttributeError, KeyError, NameError, TypeError, ValueError) as error:
                 # pySigma trips over some values of the wrong type instead of reporting them.
                 message = f"pySigma cannot read this document: {type(error).__name__}: {error}"
                 findings.append(document.error("sigma-document", message).findings[0])

@@ -30,8 +30,15 @@ LOCK = "lock.json"
 
 def meaning(values: Iterable[Mapping[str, Any]]) -> str:
     """The hash of what some Sigma documents mean together, in whatever order they stand."""
-    parts = sorted(json.dumps(_meaning(value), sort_keys=True, default=str) for value in values)
+    parts = sorted(json.dumps(_sortable(_meaning(value)), sort_keys=True, default=str) for value in values)
     return "sha256:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _sortable(value: Any) -> Any:
+    """The value with texts as the keys of its maps: YAML has others, which cannot be sorted with them."""
+    if isinstance(value, dict):
+        return {str(key): _sortable(item) for key, item in value.items()}
+    return [_sortable(item) for item in value] if isinstance(value, list) else value
 
 
 def _meaning(value: Mapping[str, Any]) -> dict[str, Any]:

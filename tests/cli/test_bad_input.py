@@ -58,6 +58,14 @@ PLACED = {
     "a correlation without a type": (RULE + correlation("many", 1, "outbound").replace("event_count", "evnt")).encode(),
     "a time span that is none": (RULE + correlation("many", 1, "outbound").replace("1h", "soon")).encode(),
     "a map that is a list": (RULE + correlation("many", 1, "outbound") + "polysigma: []\n").encode(),
+    "a map that is a text": (RULE + correlation("many", 1, "outbound") + "polysigma: steps\n").encode(),
+    "a key that is no text": (
+        RULE + correlation("many", 1, "outbound") + "polysigma: {version: 1, .nan: 1, steps: []}\n"
+    ).encode(),
+    "parameters that are a list": (
+        RULE + correlation("many", 1, "outbound") + "polysigma: {version: 1, parameters: [{a: 1}], steps: []}\n"
+    ).encode(),
+    "an unknown word in a condition": (RULE + correlation("many", 1, "outbound").replace("gte:", "least:")).encode(),
     "a version from the future": (RULE + correlation("many", 1, "outbound") + "polysigma: {version: 9}\n").encode(),
     "an unknown column": (
         RULE

@@ -96,3 +96,8 @@ def test_a_broken_lock_is_said(copy, text):
     assert [one.code for one in copy.check()] == ["lock"]
     with pytest.raises(PolysigmaError):
         read_lock(copy.root / "lock.json")
+
+
+def test_a_map_whose_keys_are_no_texts_has_a_meaning_too():
+    document = {"name": "odd", "correlation": {float("nan"): 1, "type": "event_count", None: [{2: 1, "a": 1}]}}
+    assert meaning([document]) == meaning([document])

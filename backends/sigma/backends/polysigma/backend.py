@@ -318,11 +318,9 @@ class PolysigmaBackend(TextQueryBackend):
         """An override must be meant for a rule that is here, and a bare name for one rule only."""
         if not self.options.overrides:
             return
-        parameters = {
-            rule.name or str(rule.id): set((rule.custom_attributes.get("polysigma") or {}).get("parameters") or {})
-            for rule in collection.rules
-            if isinstance(rule.custom_attributes.get("polysigma"), dict)
-        }
+        from .canonical import parameters_of
+
+        parameters = {rule.name or str(rule.id): parameters_of(rule) for rule in collection.rules}
         for rule_name, settings in self.options.overrides.items():
             for name in settings:
                 owners = [owner for owner, names in parameters.items() if name in names and rule_name in {"", owner}]

@@ -230,7 +230,7 @@ class Correlations:
 
     def _overrides(self, rule: SigmaCorrelationRule) -> dict[str, Any]:
         given = self.backend.options.overrides
-        own = (rule.custom_attributes["polysigma"] or {}).get("parameters") or {}
+        own = parameters_of(rule)
         bare = {name: value for name, value in given.get("", {}).items() if name in own}
         return {**bare, **given.get(rule.name or str(rule.id), {})}
 
@@ -391,6 +391,13 @@ def _set(polysigma: Any, settings: Mapping[str, Any]) -> tuple[str, ...]:
         for name in parameters
         if name in settings and _shown(bound[name]) != _shown(parameters[name].value)
     )
+
+
+def parameters_of(rule: SigmaCorrelationRule | SigmaRule) -> list[str]:
+    """The names of a rule's parameters; none where its map is not of the form that it should have."""
+    own = rule.custom_attributes.get("polysigma")
+    parameters = own.get("parameters") if isinstance(own, dict) else None
+    return [str(name) for name in parameters] if isinstance(parameters, dict) else []
 
 
 def _shown(value: Any) -> str:
