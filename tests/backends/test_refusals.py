@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from re import _parser as python_regexes  # type: ignore[attr-defined]
+from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from sigma.collection import SigmaCollection
 from sigma.exceptions import SigmaError
 
+from polysigma.cql import lint
+from polysigma.diagnostics import Severity
 from polysigma.refusals import RefusalCode, as_markdown, refusals
 from sigma.backends.polysigma import backends
 from sigma.pipelines.polysigma import pipelines
@@ -24,6 +31,34 @@ WITHOUT_EXAMPLE = {
     RefusalCode.STEP,
 }
 """What other plug-ins or pipelines bring about, or steps of one language."""
+PIECES = [
+    *(
+        "a",
+        ".",
+        r"\.",
+        "[^x/]",
+        "[]b]",
+        "(?:a|b)",
+        "(c)",
+        "(?P<n>d)",
+        "(?i:e)",
+        "x*?",
+        "y{2,3}",
+        "z+",
+        "(?=f)",
+        "(?!g)",
+    ),
+    *("$", "^", r"\d", r"\u0041", r"\x41", "/", "{", '"', "é", "(?<=h)", "(?<!i)", "(?>j)", "k*+", r"(l)\1"),
+    *("(?P<o>m)(?P=o)", "(p)?(?(1)q|r)"),
+]
+"""Parts of regular expressions, of which all patterns are put together: what engines share, and what they do not."""
+BACKTRACKING = {
+    "GROUPREF": RefusalCode.BACK_REFERENCE,
+    "GROUPREF_EXISTS": RefusalCode.REGEX_CONSTRUCT,
+    "ATOMIC_GROUP": RefusalCode.ATOMIC_GROUP,
+    "POSSESSIVE_REPEAT": RefusalCode.POSSESSIVE_QUANTIFIER,
+}
+"""Nodes of Python's parser of regular expressions for what LogScale's engine cannot do."""
 EXAMPLES = [one for one in refusals().values() if one.example]
 
 
@@ -42,6 +77,41 @@ def test_an_example_is_refused_by_its_code(one):
         backends[one.target](pipeline).convert(collection)
     assert caught.value.code == one.code
     assert isinstance(caught.value.code, RefusalCode) or caught.value.code in set(RefusalCode)
+
+
+def constructs(node: Any) -> set[RefusalCode]:
+    """What stands in a pattern, by Python's own parser, that LogScale's engine does not document."""
+    found = set()
+    for operator, argument in node:
+        name = str(operator)
+        found |= {BACKTRACKING[name]} if name in BACKTRACKING else set()
+        found |= {RefusalCode.LOOKBEHIND} if name.startswith("ASSERT") and argument[0] < 0 else set()
+        queue = [argument]
+        while queue:
+            part = queue.pop()
+            if isinstance(part, python_regexes.SubPattern):
+                found |= constructs(part)
+            elif isinstance(part, tuple | list):
+                queue += part
+    return found
+
+
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=5))
+def test_a_pattern_is_refused_for_a_construct_if_it_has_it_and_for_nothing_else(pieces):
+    pattern = "".join(pieces)
+    try:
+        wanted = constructs(python_regexes.parse(pattern))
+    except re.error:
+        return  # pySigma does not take it either
+    rule = {"selection": {"CommandLine|re": pattern}, "condition": "selection"}
+    backend = backends["logscale"](pipelines["falcon"](), collect_errors=True)
+    queries = backend.convert(SigmaCollection.from_dicts(documents(yaml.safe_dump(rule))))
+    if wanted:
+        ((_, error),) = backend.errors
+        assert error.code in wanted
+    else:
+        (query,) = queries
+        assert not [one for one in lint(query) if one.severity is Severity.ERROR], query
 
 
 def test_every_code_is_explained_in_its_order_and_nearly_all_by_an_example():

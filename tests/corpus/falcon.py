@@ -43,7 +43,7 @@ _TEXT = {
     },
     "windows_taskscheduler": {"TaskName": "TaskName"},
 }
-_PATHS = {
+PATHS = {
     "process_creation": {"Image": "ImageFileName"},
     "file_event": {"TargetFilename": "TargetFileName", "Image": "ContextImageFileName"},
     "file_delete": {"TargetFilename": "TargetFileName"},
@@ -51,7 +51,7 @@ _PATHS = {
     "image_load": {"ImageLoaded": "ImageFileName", "Image": "TargetImageFileName"},
     "driver_load": {"ImageLoaded": "ImageFileName"},
 }
-_NAMES = {
+NAMES = {
     "process_creation": {"ParentImage": "ParentBaseFileName"},
     "network_connection": {"Image": "ContextBaseFileName"},
     "dns_query": {"Image": "ContextBaseFileName"},
@@ -63,6 +63,8 @@ _EVENTS = {
     "registry_add": "AsepKeyUpdate", "image_load": "ClassifiedModuleLoad", "driver_load": "DriverLoad",
     "ps_script": "ScriptControlScanTelemetry",
 }  # fmt: skip
+RECORDED = {*_EVENTS, "network_connection", "registry_event", "windows_security", "windows_taskscheduler"}
+"""The categories and services of which events are recorded."""
 HASHES = {
     "process_creation": ("MD5", "SHA1", "SHA256"),
     "image_load": ("MD5", "SHA256"),
@@ -77,7 +79,7 @@ def shape(category: str, product: str | None, field: str, parts: tuple[str, str,
     if field == "IpAddress" and not any(parts):
         return "203.0.113.9"
     separator = _SEPARATOR.get(product or "", "\\")
-    if field in _PATHS.get(category, {}) or field in _NAMES.get(category, {}):
+    if field in PATHS.get(category, {}) or field in NAMES.get(category, {}):
         if start and not (inner or end):
             text = start
         else:
@@ -93,7 +95,7 @@ def shape(category: str, product: str | None, field: str, parts: tuple[str, str,
                 text = body
             else:
                 text = f"{root}{separator}{FILLER}{separator}{FILLER}{body}"
-        if field in _NAMES.get(category, {}) and (inner or end or separator in start):
+        if field in NAMES.get(category, {}) and (inner or end or separator in start):
             text = f"Q:{separator}{FILLER}{separator}{base_name(text)}"
         return text
     if field == "TargetObject" and not start:
@@ -104,9 +106,9 @@ def shape(category: str, product: str | None, field: str, parts: tuple[str, str,
     return f"{start}{FILLER if start and inner else ''}{inner}{after}{end}" or FILLER
 
 
-def seen(category: str, product: str | None, event: Event) -> Event:
-    """The event as far as its row tells it."""
-    told = {*_TEXT.get(category, {}), *_PATHS.get(category, {}), *_NAMES.get(category, {}), "Computer"}
+def seen(category: str, product: str | None, event: Event, *, raw: bool = False) -> Event:
+    """The event as far as its row tells it; `raw` rows of the replicator name no user but by an identifier."""
+    told = {*_TEXT.get(category, {}), *PATHS.get(category, {}), *NAMES.get(category, {}), "Computer"}
     told |= {"TargetObject"} if category.startswith("registry") else set()
     kept = {field: text for field, text in event.items() if field in told}
     match category:
@@ -114,7 +116,7 @@ def seen(category: str, product: str | None, event: Event) -> Event:
             if product == "windows" or product is None:
                 kept |= {field: event[field] for field in ("IntegrityLevel", "LogonId") if field in event}
             else:
-                kept |= {"User": event["User"]} if "User" in event else {}
+                kept |= {"User": event["User"]} if "User" in event and not raw else {}
             kept |= {"ProcessId": event["ProcessId"]} if "ProcessId" in event else {}
         case "network_connection":
             fields = ("DestinationIp", "SourceIp", "DestinationPort", "SourcePort", "Protocol")
@@ -156,17 +158,25 @@ def seen(category: str, product: str | None, event: Event) -> Event:
     return kept
 
 
-def row(category: str, product: str | None, event: Event) -> dict[str, str]:
-    """The row of an event of which no more is there than can be told."""
+def row(category: str, product: str | None, event: Event, *, raw: bool = False) -> dict[str, str]:
+    """The row of an event of which no more is there than can be told; `raw` as the replicator delivers it (the lines
+    that `schemas/falcon_fdr.json` was made of): other names for the event's name and its time, and all values text."""
+    whole = _row(category, product, event)
+    if raw:
+        whole["event_simpleName"], whole["timestamp"] = whole.pop("#event_simpleName"), whole.pop("@timestamp")
+    return whole
+
+
+def _row(category: str, product: str | None, event: Event) -> dict[str, str]:
     found = {"event_platform": PLATFORMS[product], "@timestamp": "1700000000000", "aid": "a1"}
     name = _EVENTS.get(category, "")
     for field, column in _TEXT.get(category, {}).items():
         if field in event:
             found[column] = event[field]
-    for field, column in _PATHS.get(category, {}).items():
+    for field, column in PATHS.get(category, {}).items():
         if field in event:
             found[column] = event[field] if product in _SEPARATOR else device(event[field])
-    for field, column in _NAMES.get(category, {}).items():
+    for field, column in NAMES.get(category, {}).items():
         if field in event:
             found[column] = base_name(event[field])
     match category:

@@ -191,6 +191,8 @@ class _Translator:
         elif found["plain"] or (found["atomic"] and self.dialect.pcre):
             self.out.append(found.group())
         else:
+            if self.pattern.startswith("(?P=", self.index):
+                self.refuse("a back reference", RefusalCode.BACK_REFERENCE)
             if found["atomic"]:
                 self.refuse("an atomic group", RefusalCode.ATOMIC_GROUP)
             self.refuse(f"the group {found.group()}")

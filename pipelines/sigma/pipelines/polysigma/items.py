@@ -24,7 +24,14 @@ from sigma.types import (
     SpecialChars,
 )
 
-from sigma.pipelines.polysigma.paths import NetworkPathError, UnsayableValueError, base_name, device_path, in_name
+from sigma.pipelines.polysigma.paths import (
+    NetworkPathError,
+    NoValueError,
+    UnsayableValueError,
+    base_name,
+    device_path,
+    in_name,
+)
 from sigma.pipelines.polysigma.refusals import PlatformRefusalError
 from sigma.pipelines.polysigma.registry import NotRecordedDataError, registry_data, registry_path
 
@@ -38,6 +45,10 @@ if TYPE_CHECKING:
 _HASH_LENGTHS = {"MD5": 32, "SHA1": 40, "SHA256": 64, "IMPHASH": 32}
 _NO_DRIVE = "the platform records the volume's device, not its drive letter: a path on one drive is met on any drive"
 
+_ALL_DEVICES = (
+    "the platform records the volume's device in every path: a path on a device is met also where it has a drive letter"
+)
+_PLACEHOLDERS = "a pipeline with value_placeholders before this one"
 _FOLDERS = (
     "only the file's name of {name} is recorded, so text that may stand anywhere in the path is looked for in the name "
     "alone: where it is in a folder's name a test fails that would hold, and an exclusion does not apply"
@@ -253,10 +264,14 @@ class ItemTranslator:
             translated, drive_lost = device_path(value)
         except NetworkPathError as error:
             self._bad_value(name, value, str(error), None, "unverified")
+        except NoValueError as error:
+            self._bad_value(name, value, str(error), _PLACEHOLDERS, "placeholder")
         except UnsayableValueError as error:
             self._bad_value(name, value, str(error), hint if form == "base_name" else None, code)
         if drive_lost:
             self._note(_NO_DRIVE)
+        if str(value).lower().startswith("\\device\\"):
+            self._note(_ALL_DEVICES)
         return translated
 
     def _registry(self, name: str, form: str, value: SigmaType) -> SigmaType:
@@ -264,6 +279,8 @@ class ItemTranslator:
             return registry_path(value) if form == "registry_path" else registry_data(value)
         except NotRecordedDataError as error:
             self._bad_value(name, value, str(error), None, "not-recorded")
+        except NoValueError as error:
+            self._bad_value(name, value, str(error), _PLACEHOLDERS, "placeholder")
         except UnsayableValueError as error:
             self._bad_value(name, value, str(error), None)
 

@@ -53,6 +53,10 @@ class UnsayableValueError(Exception):
     """A value that cannot be translated exactly. Its argument says why."""
 
 
+class NoValueError(UnsayableValueError):
+    """A placeholder that nothing has given a value."""
+
+
 class NetworkPathError(UnsayableValueError):
     """A path on another computer, whose form no source confirms."""
 
@@ -119,7 +123,7 @@ def device_path(value: SigmaString) -> tuple[SigmaString | DevicePath, bool]:
         raise UnsayableValueError("the leading wildcard stands for part of a drive, which is not recorded")
     if re.match(r"[A-Za-z]:(?=\\|$)", first):
         return DevicePath([first[2:], *rest[1:]], cased=cased), True
-    if ":\\" in first or first == ":" or (len(first) == 1 and first.isalpha()):
+    if ":\\" in first or first == ":" or re.fullmatch(r"[A-Za-z]", first):
         raise UnsayableValueError("it may hold of the drive alone, which is not recorded")
     if _may_match_device(first.lower()):
         return DevicePath([SpecialChars.WILDCARD_MULTI, *rest], cased=cased), False
@@ -134,7 +138,7 @@ def _anchored(
         return DevicePath([first[2:], *rest[1:]], cased=cased), True
     if len(rest) > 1 and first.startswith("\\") and _DEVICE.lower().startswith(first.lower()):
         raise UnsayableValueError("it starts as every recorded path does, and no path with a drive")
-    if len(rest) > 1 and len(first) == 1 and first.isalpha():
+    if len(rest) > 1 and re.fullmatch(r"[A-Za-z]", first):
         raise UnsayableValueError("it may hold of the drive alone, which is not recorded")
     return value, False
 
@@ -160,7 +164,7 @@ def _parts(value: SigmaString) -> list[Part]:
     parts: list[Part] = []
     for part in value.s:
         if isinstance(part, Placeholder):
-            raise UnsayableValueError(f"its placeholder %{part.name}% has no value here that could be translated")
+            raise NoValueError(f"its placeholder %{part.name}% has no value here that could be translated")
         if part is SpecialChars.WILDCARD_MULTI and parts and parts[-1] is part:
             continue
         parts.append(part)
