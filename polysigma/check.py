@@ -29,7 +29,8 @@ def check(
     YAML, Sigma, the `polysigma` map with its expressions, the superset property, ids and names that must be unique
     (also against the package's own rules), references, and the query of every platform: its columns must be known to
     the platform's schema, and CQL must pass the linter. A platform that cannot say a rule is no finding. What stands
-    beside a rule is checked with it: its guide, its hunts and atomic tests, and the lock on what it means.
+    beside a rule is checked with it: its guide, its hunts and atomic tests, the lock on what it means, and whether its
+    scenarios can be read.
 
     Of a detection that has blanks left (see `polysigma.new`), only those are named.
 
@@ -44,6 +45,7 @@ def check(
     finished = [file for file in asked if file.path.parent not in unfinished]
     files, beside = check_beside(finished)
     findings += beside
+    findings += _scenarios(finished)
     findings += _maps(files)
     findings += _identities(files)
     options: dict[str, Any] = {}
@@ -66,6 +68,20 @@ def _tuned(files: list[RuleFile], tuning: Tuning) -> tuple[list[RuleFile], dict[
     except PolysigmaError as error:
         return files, {}, list(error.findings)
     return tuned.files, tuned.options(), [*as_errors(tuned.findings), *findings]
+
+
+def _scenarios(files: Iterable[RuleFile]) -> list[Diagnostic]:
+    """What is wrong with the scenarios beside rules, as far as they need not be run."""
+    from polysigma.telemetry import SCENARIOS, load_scenarios
+
+    findings: list[Diagnostic] = []
+    for path in dict.fromkeys(file.path.with_name(SCENARIOS) for file in files):
+        try:
+            if path.is_file():
+                load_scenarios(path)
+        except PolysigmaError as error:
+            findings += error.findings
+    return findings
 
 
 def _place(finding: Diagnostic) -> tuple[str, int, int, str]:

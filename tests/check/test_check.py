@@ -101,6 +101,13 @@ def test_a_fault_is_named_with_its_place(findings, old, new, expected):
     assert expected in found if expected else found == []
 
 
+def test_scenarios_beside_a_rule_that_cannot_be_read_are_found(findings, tmp_path):
+    (tmp_path / "scenarios.yaml").write_text("- name: bot\n  hosts: [ws-01]\n  traffic: [{kind: exat}]\n")
+    found = findings(BASE + CORRELATION + MAP)
+    assert found
+    assert all(one.startswith("scenarios.yaml:") for one in found)
+
+
 def test_a_field_that_a_platform_lacks_is_no_finding(findings):
     assert findings(BASE.replace("DestinationPort: 6667", "DestinationHostname: example.org")) == []
 
