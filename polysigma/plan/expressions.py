@@ -144,6 +144,10 @@ class TextMatch(Node):
     parts: tuple[str | Wildcard, ...]
     cased: bool = False
 
+    def __hash__(self) -> int:
+        # Of the many in one list of values, the parts are what differs.
+        return hash(self.parts)
+
 
 RegexFlag = Literal["i", "m", "s"]
 

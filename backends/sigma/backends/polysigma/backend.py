@@ -184,7 +184,9 @@ class PolysigmaBackend(TextQueryBackend):
 
         expression = expression_of(cond, type_of, platform.raw, self._choices(platform))
         expression = folded(expression, cond, scope, event_filter(scope.event, types))
-        scope = replace(scope, notes=tuple(dict.fromkeys((*scope.notes, *losses(cond, scope)))))
+        lost = losses(cond, scope)
+        if lost:
+            scope = replace(scope, notes=tuple(dict.fromkeys((*scope.notes, *lost))))
         kept = cast("dict[str, Any]", state.processing_state)
         kept[_EXPRESSION] = (expression, platform, scope)
         _cut(cond)

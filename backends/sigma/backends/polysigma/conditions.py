@@ -300,6 +300,8 @@ def _comparable(kind: Type, other: Type) -> bool:
 
 
 def _without_doubles(parts: list[str | Wildcard]) -> list[str | Wildcard]:
+    if len(parts) < 2 and parts != [""]:
+        return parts
     done: list[str | Wildcard] = []
     for part in parts:
         if part == "" or (part is Wildcard.ANY and done and done[-1] is Wildcard.ANY):

@@ -229,8 +229,10 @@ class _Query:
         self.filters.raw = set(source.types) - derived
         self.filled = set()
         parts = conjuncts(simplify(source.condition))
-        plain = [part for part in parts if not derived & set(columns(part))]
-        rest = [part for part in parts if part not in plain]
+        plain, rest = list(parts), []
+        if derived:
+            plain = [part for part in parts if derived.isdisjoint(columns(part))]
+            rest = [part for part in parts if part not in plain]
         lines = [step for part in (*source.event, *sorted(plain, key=cost)) for step in self.filters.steps(part)]
         early = self._early(source)
         lines += self._derive([item for item in source.derived if item[0] in early], source.types)

@@ -11,6 +11,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, assert_never
 
 from polysigma.plan.expressions import (
@@ -64,6 +65,7 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
+@lru_cache(maxsize=1024)
 def field_name(name: str) -> str:
     """A field's name, quoted where its characters need it."""
     return name if _PLAIN_NAME.fullmatch(name) and name.lower() not in _KEYWORDS else quoted(name)
@@ -284,8 +286,9 @@ class Filters:
 
     def _membership(self, name: str, items: tuple[Scalar, ...], *, cased: bool, standalone: bool) -> Atom:
         texts = [item for item in items if isinstance(item, str)]
-        exact = cased or not any(_has_case(text) for text in texts)
-        starred = any("*" in text or _has_control(text) for text in texts)
+        together = "".join(texts)
+        exact = cased or not _has_case(together)
+        starred = "*" in together or _has_control(together)
         if texts and (starred or (not exact and not standalone) or len(texts) == 1):
             return self._text(name, [(text,) for text in texts], cased=cased)
         listed = ", ".join(value(item) for item in items)
@@ -302,16 +305,16 @@ class Filters:
 
     def _text(self, name: str, patterns: list[tuple[str | Wildcard, ...]], *, cased: bool) -> Atom:
         """A whole-value match: plain equality where case cannot matter, else one regular expression for all."""
-        literal = [part for parts in patterns for part in parts if isinstance(part, str)]
-        exact = cased or not any(_has_case(text) for text in literal)
-        special = any("*" in text or _has_control(text) for text in literal)
-        one = any(part is Wildcard.ONE for parts in patterns for part in parts)
-        if exact and not special and not one and len(patterns) == 1:
+        # All of the text at once: there are tens of thousands of patterns in a corpus, and questions to ask of each.
+        literal = "".join([part for parts in patterns for part in parts if isinstance(part, str)])
+        exact = cased or not _has_case(literal)
+        one = any(Wildcard.ONE in parts for parts in patterns)
+        if exact and not one and len(patterns) == 1 and "*" not in literal and not _has_control(literal):
             glob = "".join("*" if isinstance(part, Wildcard) else part for part in patterns[0])
             text = quoted(glob) if "*" in glob else value(glob)
             return Atom(f"{name}={text}", f"{name}!={text}")
         flags = ("" if exact else "i") + (
-            "d" if any(isinstance(p, Wildcard) for parts in patterns for p in parts[1:-1]) or one else ""
+            "d" if one or any(isinstance(part, Wildcard) for parts in patterns for part in parts[1:-1]) else ""
         )
         if len(patterns) == 1:
             body = _anchored(patterns[0])
@@ -346,8 +349,10 @@ def _anchored(parts: tuple[str | Wildcard, ...]) -> str:
 
 
 def _body(parts: tuple[str | Wildcard, ...]) -> str:
-    wild = {Wildcard.ANY: ".*", Wildcard.ONE: "."}
-    return "".join(wild[part] if isinstance(part, Wildcard) else escaped(part, CQL_REGEX) for part in parts)
+    return "".join([_WILD[part] if isinstance(part, Wildcard) else escaped(part, CQL_REGEX) for part in parts])
+
+
+_WILD = {Wildcard.ANY: ".*", Wildcard.ONE: "."}
 
 
 def _finds_nothing(pattern: str) -> bool:

@@ -113,18 +113,20 @@ class BaseRule:
         event = self._event
         filter_columns = set(columns(event))
         condition = simplify(self.condition)
-        if filter_columns.isdisjoint(columns(condition)):
+        tested = columns(condition)
+        if filter_columns.isdisjoint(tested):
             events, rest = conjuncts(event), condition
         else:
             narrowed = conjuncts(simplify(conjunction(event, condition)))
             events = tuple(part for part in narrowed if set(columns(part)) <= filter_columns)
             rest = conjunction(*(part for part in narrowed if part not in events))
-        wanted: set[str] = set(read - aliases.keys()) | set(aliases.values()) | set(columns(rest))
+            tested = columns(rest)
+        wanted: set[str] = {*(read - aliases.keys()), *aliases.values(), *tested}
         derived = self._derived(wanted)
         derived += [(alias, Column(column)) for alias, column in aliases.items()]
         native = {column for part in events for column in columns(part)} | wanted
         native |= {column for _, expression in derived for column in columns(expression)}
-        types = {name: kind for name, kind in self.column_types.items() if name in native}
+        types = self.column_types
         made = {name for name, _ in derived}
         return Source(
             rule=self.name,
