@@ -115,7 +115,7 @@ def command(
     sys.exit(1 if any(finding.severity is Severity.ERROR for finding in findings) else 0)
 
 
-_COLLECTED = 200
+_COLLECTED = 500
 """After how many conversions the rules that are done with are freed."""
 
 

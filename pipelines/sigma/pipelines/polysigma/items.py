@@ -123,11 +123,11 @@ class ItemTranslator:
     def _is_part_of_event_time(self, name: str, claim: FieldClaim | None, item: SigmaDetectionItem) -> bool:
         """Whether an item asks for the hour or another part of the time of the event, which each platform has, though
         seldom as a column that a rule could name."""
-        if not self.derives or not item.value or not all(map(_is_part_of_time, item.value)):
-            return False
         from polysigma.plan.steps import TIME_COLUMN
 
-        return name == TIME_COLUMN or (name == "UtcTime" and claim is not None and not claim.absent)
+        if name != TIME_COLUMN and (name != "UtcTime" or claim is None or claim.absent):
+            return False
+        return self.derives and bool(item.value) and all(map(_is_part_of_time, item.value))
 
     def _of_event_time(self, item: SigmaDetectionItem) -> SigmaDetectionItem:
         from polysigma.plan.steps import TIME_COLUMN
@@ -198,14 +198,17 @@ class ItemTranslator:
 
     def _value(self, name: str, claim: FieldClaim, value: SigmaType) -> list[SigmaType]:
         """What stands for one value in the column of its field."""
-        if isinstance(value, SigmaExpansion):
+        if isinstance(value, SigmaString):  # nearly all are, and to ask for pySigma's other types takes its time
+            if claim.inside is None and _is_empty_or_any(value):
+                return [value]
+        elif isinstance(value, SigmaExpansion):
             return [SigmaExpansion([item for part in value.values for item in self._value(name, claim, part)])]
-        if isinstance(value, SigmaFieldReference):
+        elif isinstance(value, SigmaFieldReference):
             return [self._reference(name, claim, value)]
+        elif claim.inside is None and isinstance(value, SigmaNull | SigmaExists):
+            return [value]
         if claim.inside:
             return [self._inside(name, claim.inside.prefix, value)]
-        if isinstance(value, SigmaNull | SigmaExists) or _is_empty_or_any(value):
-            return [value]
         if claim.missing and self._says_missing(claim, value):
             return [SigmaNull()]
         if claim.unset is not None and isinstance(value, SigmaString) and value == claim.unset:
@@ -270,7 +273,8 @@ class ItemTranslator:
             self._bad_value(name, value, str(error), hint if form == "base_name" else None, code)
         if drive_lost:
             self._note(_NO_DRIVE)
-        if str(value).lower().startswith("\\device\\"):
+        first = value.s[0]
+        if isinstance(first, str) and first.lower().startswith("\\device\\"):
             self._note(_ALL_DEVICES)
         return translated
 
@@ -402,19 +406,19 @@ def _union(events: list[Event]) -> Event | None:
 
 
 def _missing(value: SigmaType) -> bool:
+    if isinstance(value, SigmaString):
+        return False
     return isinstance(value, SigmaNull) or (isinstance(value, SigmaExists) and not value.exists)
 
 
 def _is_any(value: SigmaType) -> bool:
-    return (
-        isinstance(value, SigmaString)
-        and bool(value.s)
-        and all(part is SpecialChars.WILDCARD_MULTI for part in value.s)
-    )
+    if not isinstance(value, SigmaString) or not value.s or value.s[0] is not SpecialChars.WILDCARD_MULTI:
+        return False
+    return all(part is SpecialChars.WILDCARD_MULTI for part in value.s)
 
 
-def _is_empty_or_any(value: SigmaType) -> bool:
-    return _is_any(value) or (isinstance(value, SigmaString) and not value.s)
+def _is_empty_or_any(value: SigmaString) -> bool:
+    return not value.s or _is_any(value)
 
 
 def _between_wildcards(value: SigmaType) -> str | None:
@@ -428,6 +432,8 @@ def _between_wildcards(value: SigmaType) -> str | None:
 
 def _distinct(values: list[SigmaType]) -> list[SigmaType]:
     """The values, plain text that stands twice once (several Sigma spellings may come to one)."""
+    if len(values) < 2:
+        return values
     kept: dict[object, SigmaType] = {}
     for value in values:
         kept.setdefault((type(value), str(value)) if isinstance(value, SigmaString) else id(value), value)
