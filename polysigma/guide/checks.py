@@ -45,6 +45,7 @@ def check_guides(files: list[RuleFile]) -> list[Diagnostic]:
             check_lock(package),
         )
     findings += checks_text.check_shared(found)
+    findings += _one_sided(found)
     return findings
 
 
@@ -110,6 +111,22 @@ def _references(package: Package, names: set[str]) -> Iterator[Diagnostic]:
             hint = near(test.hits, dict.fromkeys([guide.detection, *files]))
             message = f"a test is found by the detection or by one of its hunts, not by {test.hits!r}"
             yield from document.error("missing-hunt", message, "tests", index, "hits", hint=hint).findings
+
+
+def _one_sided(found: list[Package]) -> Iterator[Diagnostic]:
+    """A guide that names another which does not name it: who has the other hit would never hear of the first.
+
+    Only between guides that are checked together: a site's own may name one of the package, which cannot know it.
+    """
+    related = {one.guide.detection: {other.detection for other in one.guide.related} for one in found}
+    for package in found:
+        name = package.guide.detection
+        for index, one in enumerate(package.guide.related):
+            if name not in related.get(one.detection, {name}):
+                message = f"the guide of {one.detection} does not name {name} in its turn"
+                hint = f"related in the guide of {one.detection}: - detection: {name}"
+                place = ("related", index, "detection")
+                yield from package.document.error("one-sided-relation", message, *place, hint=hint).findings
 
 
 def _missing_detection(

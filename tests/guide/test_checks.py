@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
+from polysigma.catalog import read_rules, rules_root
 from polysigma.diagnostics import Severity
+from polysigma.guide import check_guides
 from polysigma.guide.checks_text import check_shared
 from polysigma.guide.files import read_package
 
@@ -84,6 +87,29 @@ def test_a_guide_cannot_borrow_the_words_of_another(copy):
     codes = {one.code for one in check_shared([package, borrowed])}
     assert codes == {"shared-text"}
     assert check_shared([package, package]) == []
+
+
+def test_a_relation_is_named_by_both(tmp_path):
+    there, here = "persistence_then_beacon", "miner_stratum_connection"
+    for name in (there, here):
+        shutil.copytree(rules_root() / name, tmp_path / name)
+    shutil.copy(rules_root() / "lock.json", tmp_path)
+    guide = tmp_path / here / "guide.yaml"
+    text = guide.read_text(encoding="utf-8")
+    assert text.count(f"- detection: {there}") == 1
+    guide.write_text(text.replace(f"- detection: {there}", "- detection: socks_relay_node"), encoding="utf-8")
+    files, _ = read_rules([str(tmp_path / there), str(tmp_path / here)])
+    (finding,) = check_guides(files)
+    lines = (tmp_path / there / "guide.yaml").read_text(encoding="utf-8").splitlines()
+    assert (finding.code, Path(finding.file).parent.name) == ("one-sided-relation", there)
+    assert lines[finding.at.line - 1].strip() == f"- detection: {here}"
+    alone, _ = read_rules([str(tmp_path / there)])
+    assert check_guides(alone) == [], "the other guide, which is not checked with it, may be out of reach"
+
+
+def test_the_packaged_guides_name_each_other():
+    files, _ = read_rules([str(rules_root())])
+    assert [one for one in check_guides(files) if one.code == "one-sided-relation"] == []
 
 
 def test_nothing_breaks_on_a_rule_of_odd_shape(copy):
