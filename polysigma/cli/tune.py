@@ -88,10 +88,15 @@ def _checked(options: dict[str, Any]) -> date | None:
     missing = [name for name in needed if not options[name]]
     if missing:
         raise click.UsageError(f"--write needs --{' and --'.join(missing)}")
+    from polysigma.tuning.model import today
+
     try:
-        return date.fromisoformat(options["expires"])
+        day = date.fromisoformat(options["expires"])
     except ValueError:
         raise click.BadParameter(f"{options['expires']!r} is no day, as 2027-06-30", param_hint="--expires") from None
+    if day < today():
+        raise click.BadParameter(f"{day} is past, and an exclusion that has expired is an error", param_hint="--expires")
+    return day
 
 
 def _study(rule: str, data: tuple[str, ...], options: dict[str, Any]) -> Study:

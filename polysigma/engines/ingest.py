@@ -197,8 +197,16 @@ class _Loader:
             f"columns={{{declared}}}, compression='{packing}', store_rejects=true, rejects_table='polysigma_rejects', "
             f"rejects_scan='polysigma_scans'"
         )
-        path = file_name(one.path)
-        self.connection.execute(f"INSERT INTO events SELECT {''.join(values)}NULL FROM read_csv($1, {options})", [path])  # noqa: S608
+        insert = f"INSERT INTO events SELECT {''.join(values)}NULL FROM read_csv($1, {options}"  # noqa: S608
+        try:
+            self.connection.execute(f"{insert})", [file_name(one.path)])
+        except duckdb().InvalidInputException as error:
+            if "invalid state" not in str(error):
+                raise
+            # It breaks RFC 4180 in a way for which DuckDB names no row.
+            self.connection.execute(f"{insert}, strict_mode=false)", [file_name(one.path)])
+            message = "is no regular CSV (such as one with line ends of two kinds), and was read as well as can be"
+            self.events.findings.append(Diagnostic("loose-csv", message, None, one.name, severity=Severity.WARNING))
         rejects = self.connection.execute(
             "SELECT min(line_byte_position), max(error_message) FROM polysigma_rejects GROUP BY line ORDER BY line"
         ).fetchall()

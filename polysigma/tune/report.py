@@ -31,7 +31,7 @@ def write_study(study: Study, output: IO[str]) -> None:
     if study.on_scenarios:
         console.print(f"{study.events:,} events of its scenarios, {study.alerts:,} alerts")
     else:
-        console.print(f"{study.events:,} events, {study.days:.3g} days, {study.alerts:,} alerts, {a_day:.3g} a day")
+        console.print(f"{study.events:,} events, {_days(study.days)}, {study.alerts:,} alerts, {a_day:.3g} a day")
     if study.known:
         what = "expected" if study.on_scenarios else "known"
         console.print(f"{study.found} of {study.known} {what} hits are found")
@@ -41,6 +41,10 @@ def write_study(study: Study, output: IO[str]) -> None:
         _curve(console, curve, a_day=not study.on_scenarios)
     _talkers(console, study)
     _proposals(console, study)
+
+
+def _days(count: float) -> str:
+    return "1 day" if count == 1 else f"{count:.3g} days"
 
 
 def _said(values: object) -> str:
@@ -59,6 +63,11 @@ def _curve(console: Console, curve: Curve, *, a_day: bool) -> None:
 
     unit = f", {curve.unit}" if curve.unit else ""
     console.print(Text(f"{curve.parameter}{unit}: {_safe(curve.about)}", style="bold"), soft_wrap=True)
+    if curve.points and not any(point.alerts for point in curve.points):
+        first, last = curve.points[0].label, curve.points[-1].label
+        tried = f"from {_safe(first)} to {_safe(last)}" if curve.numeric else "that was tried"
+        console.print(Text(f"  no alert at any value {tried}, and so nothing to be learnt about it from this data"))
+        return
     table = Table()
     table.add_column("value", justify="right")
     table.add_column("alerts a day" if a_day else "alerts", justify="right")

@@ -147,6 +147,13 @@ def test_a_csv_header_may_be_the_flattened_paths_of_an_event(loaded):
     assert rows == [("ws1", "3", "192.0.2.1")]
 
 
+def test_a_csv_with_line_ends_of_two_kinds_is_read_and_that_is_said(loaded):
+    content = b"Computer,EventID,Image\r\na,3,C:\\a.exe\nb,3,C:\\b.exe\r\n"
+    events, rows = loaded(content, "data.csv", ("Computer", "EventID"))
+    assert rows == [("a", "3"), ("b", "3")]
+    assert [finding.code for finding in events.findings] == ["loose-csv"]
+
+
 def test_malformed_rows_of_a_csv_are_named_by_their_line(loaded):
     content = b'Computer,EventID,Image\na,3,"two\nlines"\nb,3\nc,3,x,y\nd,3,caf\xe9\ne,3,z\n'
     events, rows = loaded(content, "data.csv", ("Computer", "Image"))

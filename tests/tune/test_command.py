@@ -70,6 +70,16 @@ def test_everything_is_in_the_json(polysigma, detection, events, labels):
     assert found["proposals"][-1]["loses"], "what hides a known hit comes last"
 
 
+def test_a_parameter_of_which_no_value_raises_anything_has_no_table(polysigma, detection, events, tmp_path):
+    other = tmp_path / "other.jsonl"
+    other.write_text(events.read_text(encoding="utf-8").replace("6667", "443"), encoding="utf-8")
+    shown = polysigma("tune", detection, other)
+    assert shown.code == 0
+    assert "0 alerts, 0 a day" in shown.out
+    assert "no alert at any value from 0 to 13, and so nothing to be learnt about it from this data" in shown.out
+    assert "┃" not in shown.out
+
+
 def test_the_tables_show_values_talkers_and_proposals(polysigma, detection, events, labels):
     shown = polysigma("tune", detection, events, "--labels", labels)
     assert shown.code == 0, shown.err
@@ -118,6 +128,7 @@ def test_pictures_are_written_one_a_parameter(polysigma, detection, events, tmp_
         (["--write", "t.yaml", "--choose", "1", "--owner", "soc"], "needs --expires"),
         (["--owner", "soc"], "needs --write"),
         (["--write", "t.yaml", "--choose", "1", "--owner", "soc", "--expires", "soon"], "no day"),
+        (["--write", "t.yaml", "--choose", "1", "--owner", "soc", "--expires", "2020-01-01"], "2020-01-01 is past"),
         (["-p", "most"], "least"),
         (["--labels", "none.yaml"], "none.yaml"),
         (["--write", "t.yaml", "--choose", "99", "--owner", "soc", "--expires", "2999-01-01"], "no proposal 99"),
