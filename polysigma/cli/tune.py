@@ -95,7 +95,9 @@ def _checked(options: dict[str, Any]) -> date | None:
     except ValueError:
         raise click.BadParameter(f"{options['expires']!r} is no day, as 2027-06-30", param_hint="--expires") from None
     if day < today():
-        raise click.BadParameter(f"{day} is past, and an exclusion that has expired is an error", param_hint="--expires")
+        raise click.BadParameter(
+            f"{day} is past, and an exclusion that has expired is an error", param_hint="--expires"
+        )
     return day
 
 
