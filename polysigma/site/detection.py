@@ -39,6 +39,7 @@ def detection_pages(detection: Detection, known: Mapping[str, str]) -> tuple[dic
                 found[f"{folder}/query/index.html"] = _query(detection, one)
     if detection.guide:
         found[f"{detection.folder}/tests/index.html"] = _tests(detection)
+    if detection.guide or (detection.metadata and detection.metadata.parameters):
         found[f"{detection.folder}/tuning/index.html"] = _tuning(detection, files)
     if proof.has_scenarios(detection):
         found[f"{detection.folder}/proof/index.html"] = _proof(detection)

@@ -93,6 +93,10 @@ def outside(words: object, address: str) -> str:
     return f'<a href="{text(address)}" rel="noopener noreferrer external">{text(words)}</a>'
 
 
+_TURNING = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_TURNED = "The text below holds marks that turn its direction around: it may not read as it stands in the rule."
+
+
 def block(content: str, language: str, label: str = "", mark: str = "", *, plain: bool = False) -> str:
     """A block of code, to be copied. `content` stands in it unchanged; where that cannot be, a sentence says so.
 
@@ -101,6 +105,8 @@ def block(content: str, language: str, label: str = "", mark: str = "", *, plain
     if any(unicodedata.category(character) == "Cc" and character not in "\n\t" for character in content):
         return "<p><em>This text holds control characters that a page cannot show; take it from the downloads.</em></p>"
     title = f"<p class=label>{text(label)}</p>" if label else ""
+    if _TURNING.search(content):
+        title = f"<p class=warning>{_TURNED}</p>{title}"
     identity = f' id="{mark}"' if mark else ""
     content = content.rstrip("\n")
     shown = html.escape(content, quote=False) if plain else coloured(content, language)

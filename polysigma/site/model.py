@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,9 @@ LANGUAGE_NAMES = {
     "spl": "Splunk's SPL",
     "sql": "SQL",
 }
+
+
+_TECHNIQUE = re.compile(r"T[0-9]{4}(?:\.[0-9]{3})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +109,10 @@ class Detection:
 
     @property
     def techniques(self) -> tuple[str, ...]:
-        """The techniques of the rule's tags, as `T1071.001`."""
+        """The techniques of the rule's tags, as `T1071.001`: each becomes a part of an address."""
         tags = self.rule.get("tags") or ()
         found = [str(tag).removeprefix("attack.").upper() for tag in tags if str(tag).startswith("attack.t")]
-        return tuple(name for name in found if name[1:2].isdigit())
+        return tuple(name for name in found if _TECHNIQUE.fullmatch(name))
 
     @property
     def data_sources(self) -> tuple[str, ...]:

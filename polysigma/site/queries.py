@@ -43,7 +43,7 @@ def query(on: OnPlatform, mark: str = "", *, plain: bool = False) -> str:
 
 def runs_on(on: OnPlatform) -> str:
     """Where a query is run. Of a vendor's server we have none, and say so."""
-    return "Runs on DuckDB" if on.target == "sql" else f"Needs a server: {on.title}"
+    return "Runs on DuckDB" if on.target == "sql" else "Needs the vendor's server"
 
 
 def line(on: OnPlatform) -> str:
@@ -114,7 +114,7 @@ def coverage_in_short(view: View) -> str:
 def coverage(detection: Detection, on: OnPlatform, mark: str = "") -> str:
     guide = detection.guide.platforms.get(on.platform) if detection.guide else None
     if guide is None:
-        return paragraph("No coverage query is written for this platform: an empty result must not be read as clean.")
+        return paragraph("No coverage query is written for this platform: an empty result does not mean clean.")
     return joined(
         block(guide.coverage.query, on.language, runs_on(on), mark),
         said("How to read it:", text(guide.coverage.reading)),
@@ -156,7 +156,7 @@ def _tab(detection: Detection, on: OnPlatform, *, queries: bool, everything: boo
         if queries
         else _elsewhere(page, "the-query", "The query", on.compiled.query),
         line(on),
-        sections.tables_read(detection, on),
+        sections.tables_read(detection, on) if everything or guided else "",
         details("What a hit holds", sections.hit_fields(on)) if everything else "",
         "<p><strong>Coverage: does no hit mean anything?</strong></p>" if guided else "",
         _coverage(detection, on, page, everything=everything) if guided else "",

@@ -84,9 +84,16 @@ def parsed():
 HOSTILE = (
     "<script>alert(1)</script> <img src=x onerror=alert(1)> [x](javascript:alert(1)) ![i](https://evil.example/x.png) "
     '<javascript:alert(1)> {: onclick="alert(1)" } " onmouseover="alert(1) &lt;script&gt;alert(2)&lt;/script&gt; '
-    '</code></pre></textarea><svg onload=alert(1)> | ` ``` === "tab" {{ config }} {% raw %} [r]: javascript:alert(1)'
+    '</code></pre></textarea><svg onload=alert(1)> | ` ``` === "tab" {{ config }} {% raw %} [r]: javascript:alert(1) '
+    "<!-- --> --!> <![CDATA[<script>alert(3)</script>]]> </title></desc></svg></style></script><style>*{display:none}"
+    "</style> <base href=//evil.example/> <meta http-equiv=refresh content=0;url=//evil.example> {{ 7 * 7 }} "
+    "' onfocus='alert(1)' autofocus tabindex=0 <a href=javascript:alert(1)>x</a> <form action=//evil.example><input> "
+    "&#106;avascript:alert(1) <iframe srcdoc='<script>alert(4)</script>'></iframe> \u202eevil\u2066 \x00heading\x00 "
+    '<math><mtext></form><form><mglyph><style></math><img src onerror=alert(5)> ${alert(6)} \\"-alert(7)-\\"'
 )
-"""Marks of Markdown, its extensions, HTML and templates, that would do something if they were read as such."""
+"""Marks of Markdown, its extensions, HTML, SVG, scripts and templates, that would do something if read as such."""
+QUOTES = """x"><svg onload=alert(1)></script>'{{7*7}}]]><!--"""
+"""The same for names, which cannot be long."""
 
 
 def poisoned(value, key=""):
@@ -96,7 +103,8 @@ def poisoned(value, key=""):
     if isinstance(value, list):
         return [poisoned(item, key) for item in value]
     if key == "query":
-        return f"{value}\n```\n\n{HOSTILE}\n\n````\n\n</code></pre>{HOSTILE}\n"
+        shown = HOSTILE.replace("\x00", "")  # a query with that is not shown at all
+        return f"{value}\n```\n\n{shown}\n\n````\n\n</code></pre>{shown}\n"
     long = isinstance(value, str) and len(value) >= 20 and " " in value
     return f"{value} {HOSTILE}" if long else value
 
@@ -126,6 +134,9 @@ def hostile_rules(tmp_path_factory):
     scenarios = yaml.safe_load((folder / "scenarios.yaml").read_text(encoding="utf-8"))
     for scenario in scenarios:
         scenario["about"] = HOSTILE
+        for traffic in scenario["traffic"]:
+            if "image" in traffic:
+                traffic["image"] = f"C:\\{QUOTES}"
     (folder / "scenarios.yaml").write_text(yaml.safe_dump(scenarios, sort_keys=False), encoding="utf-8")
     guide = yaml.safe_load((folder / "guide.yaml").read_text(encoding="utf-8"))
     (folder / "guide.yaml").write_text(yaml.safe_dump(poisoned(guide), sort_keys=False), encoding="utf-8")
@@ -133,10 +144,30 @@ def hostile_rules(tmp_path_factory):
     bare.mkdir()
     for number, document in enumerate(documents):
         document["id"] = f"00000000-0000-4000-8000-00000000000{number}"
+        document["tags"] = [f"attack.t1059{QUOTES}", "attack.t1/../../../../escaped", "attack.t1071", f"x.{QUOTES}"]
     documents[0]["name"] = "hostile_base"
     documents[1]["name"] = "hostile_without_guide"
     documents[1]["correlation"]["rules"] = ["hostile_base"]
+    hostile_list = {"value": [HOSTILE, QUOTES], "about": HOSTILE, "raise": HOSTILE}
+    documents[1]["polysigma"]["parameters"]["hostile_list"] = hostile_list
+    documents[1]["polysigma"]["steps"].insert(0, {"where": "not Computer in :hostile_list"})
     (bare / "rule.yml").write_text(yaml.safe_dump_all(documents, sort_keys=False), encoding="utf-8")
+    (root / "names").mkdir()
+    plain = {
+        "title": QUOTES,
+        "id": "00000000-0000-4000-8000-000000000009",
+        "name": f"named {QUOTES}",
+        "description": HOSTILE,
+        "references": ["JaVaScRiPt:alert(1)", " data:text/html,<script>alert(1)</script>", f"https://x/{QUOTES}"],
+        "logsource": {"category": "process_creation", "product": "windows"},
+        "detection": {"selection": {"CommandLine|contains": HOSTILE, "Image": QUOTES}, "condition": "selection"},
+        "fields": [QUOTES],
+        "falsepositives": [HOSTILE],
+        "level": "low",
+    }
+    odd = plain | {"id": "00000000-0000-4000-8000-00000000000a", "name": "odd", "logsource": {"category": QUOTES}}
+    for name, document in (("plain", plain), (QUOTES.replace("/", ""), odd)):
+        (root / "names" / f"{name}.yml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     return root
 
 

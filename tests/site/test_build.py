@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import zipfile
 
@@ -11,6 +12,9 @@ import yaml
 
 from polysigma.site import pages
 from polysigma.site.markup import LIMIT
+from polysigma.site.searching import index_file
+
+from .conftest import QUOTES
 
 pytest.importorskip("mkdocs", reason="needs MkDocs (pip install 'polysigma[docs]')")
 
@@ -51,6 +55,32 @@ def test_a_hostile_rule_becomes_inert_pages(hostile_site, parsed):
             assert not {"img", "iframe", "object", "meta", "base", "form", "style"} & {tag for tag, _ in page.elements}
     shown = parsed(hostile_site.pages["detections/botnet_node_beaconing/index.html"].body).text
     assert "<script>alert(1)</script>" in shown
+
+
+def test_a_hostile_name_is_no_part_of_an_address(hostile_site):
+    for path in (*hostile_site.pages, *hostile_site.files):
+        assert re.fullmatch(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*", path), path
+        assert ".." not in path.split("/")
+    assert {path for path in hostile_site.pages if path.startswith("attack/T")} >= {"attack/T1071/index.html"}
+    assert "attack/T1059/index.html" not in hostile_site.pages
+
+
+def test_files_for_programs_hold_hostile_text_as_text(hostile_site):
+    listed = json.loads(hostile_site.files["detections.json"])["detections"]
+    assert any(one["title"] == QUOTES for one in listed)
+    layer = json.loads(hostile_site.files["navigator.json"])
+    assert all(re.fullmatch(r"T\d{4}(\.\d{3})?", one["techniqueID"]) for one in layer["techniques"])
+    script = index_file(hostile_site.entries, hostile_site.pages, [])
+    assert re.fullmatch(r'const packedIndex = "[A-Za-z0-9+/=]*";\n', script)
+
+
+def test_templates_are_not_evaluated_and_pictures_hold_text_only(hostile_site, parsed):
+    page = parsed(hostile_site.pages["detections/botnet_node_beaconing/index.html"].body)
+    assert "{{ 7 * 7 }}" in page.text
+    picture = parsed(hostile_site.pages["detections/botnet_node_beaconing/proof/index.html"].body)
+    inside = {tag for tag, _ in picture.elements}
+    assert "svg" in inside
+    assert not {"script", "style", "img", "foreignobject", "image", "use"} & inside
 
 
 def test_a_hostile_query_stays_in_its_block(hostile_rules, hostile_site, parsed):

@@ -248,6 +248,35 @@ def test_a_query_that_is_longer_than_a_page_is_not_shown_in_part(tmp_path):
     assert len(body) < 10_000
 
 
+@pytest.fixture(scope="module")
+def with_a_long_list(tmp_path_factory):
+    """A detection without a guide, of which a parameter is a list of thousands."""
+    import yaml
+
+    folder = tmp_path_factory.mktemp("rules") / OTHER
+    folder.mkdir()
+    documents = list(yaml.safe_load_all((ROOT / "rules" / OTHER / "rule.yml").read_text(encoding="utf-8")))
+    documents[-1]["polysigma"]["parameters"]["infrastructure_ports"]["value"] = list(range(1, 20_000))
+    (folder / "rule.yml").write_text(yaml.safe_dump_all(documents, sort_keys=False), encoding="utf-8")
+    return pages([str(folder)])
+
+
+def test_a_page_stays_short_where_a_parameter_is_a_list_of_thousands(with_a_long_list):
+    for path, page in with_a_long_list.pages.items():
+        if path.startswith("detections/"):
+            assert len(page.body.encode()) < 30_000, path
+    assert "and 19,959 more" in with_a_long_list.pages[of(OTHER)].body
+
+
+def test_every_link_of_a_detection_without_a_guide_leads_to_a_page_that_there_is(with_a_long_list):
+    from polysigma.site.links import broken
+
+    own = {path: page.body for path, page in with_a_long_list.pages.items() if path.startswith("detections/")}
+    files = dict.fromkeys(with_a_long_list.files, "")
+    wrong = broken({**own, **files, "reference/detections-json/index.html": "", "assets/index.js": ""}, ".")
+    assert [one for one in wrong if "assets/" not in one] == []
+
+
 def test_a_rule_that_cannot_be_read_ends_the_build_with_its_place(tmp_path):
     (tmp_path / "broken.yml").write_text("title: [", encoding="utf-8")
     with pytest.raises(PolysigmaError) as raised:

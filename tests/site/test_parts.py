@@ -17,7 +17,7 @@ from polysigma.plan.steps import STEP_NAMES
 from polysigma.site.colours import coloured
 from polysigma.site.fitting import fitted, part
 from polysigma.site.links import broken
-from polysigma.site.markup import text, worded
+from polysigma.site.markup import block, text, worded
 from polysigma.site.searching import index_file
 from polysigma.site.splitting import split
 
@@ -42,6 +42,13 @@ def test_a_text_is_read_as_it_was_written(value):
 
 def test_marks_that_turn_text_around_are_named():
     assert text("a\u202eb\u0000") == "a(U+202E)b(U+0000)"
+
+
+def test_a_block_keeps_them_and_warns_of_them():
+    shown = block("a\u202eb", "text", "label")
+    assert "a\u202eb</code>" in shown
+    assert "turn its direction" in shown
+    assert "turn its direction" not in block("ab", "text")
 
 
 @pytest.mark.parametrize("language", ["logscale", "kusto", "spl", "sql", "yaml", "console", "no-such-language"])
