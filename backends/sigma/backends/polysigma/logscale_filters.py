@@ -43,12 +43,22 @@ from polysigma.plan.types import Type
 from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
-from .regexes import RegexDialect, escaped, translate, unprintable
+from .logscale_texts import (
+    CQL_REGEX,
+    SETS_FLAGS,
+    AnyText,
+    alternation,
+    anchored,
+    as_one,
+    finds_nothing,
+    has_case,
+    has_control,
+)
+from .regexes import translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CQL_REGEX = RegexDialect("LogScale", lookahead=True, lazy=False, escape="/")
 _PLAIN_NAME = re.compile(r"[#%&.0-9@A-Z\\^_a-z]+(\[\d+\])?")
 _PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _KEYWORDS = frozenset({"and", "or", "not", "true", "false", "like", "case", "match", "in"})
@@ -120,21 +130,22 @@ class Filters:
         finally:
             self.before = outer
 
-    def _steps(self, node: Expression, *, negate: bool) -> list[str]:
+    def _steps(self, node: Expression | AnyText, *, negate: bool) -> list[str]:
         match node:
             case Not(item=item):
                 return self._steps(item, negate=not negate)
             case And(items=items) if not negate:
                 return [step for item in items for step in self._steps(item, negate=False)]
             case Or(items=items) if negate:
-                return [step for item in items for step in self._steps(item, negate=True)]
+                return [step for item in self._joined(items) for step in self._steps(item, negate=True)]
             case And(items=items) | Or(items=items):
                 mark = len(self.before)
                 text = self._filter(node, negate=negate)
                 if text is not None:
                     return [text]
                 del self.before[mark:]
-                branches = [" | ".join(self._steps(item, negate=negate)) or "*" for item in items]
+                parts = self._joined(items) if isinstance(node, Or) else items
+                branches = [" | ".join(self._steps(item, negate=negate)) or "*" for item in parts]
                 return ["case {\n    " + ";\n    ".join(branches) + ";\n  }"]
             case Constant() if node in (TRUE, FALSE):
                 return [] if (node == TRUE) is not negate else ["false"]
@@ -143,15 +154,18 @@ class Filters:
                 self.before += prepared
                 return [atom.negated if negate else atom.text]
 
-    def _filter(self, node: Expression, *, negate: bool) -> str | None:
+    def _filter(self, node: Expression | AnyText, *, negate: bool) -> str | None:
         """A condition inside the filter grammar, in parentheses where it has several parts; None if it needs calls."""
         match node:
             case Not(item=item):
                 return self._filter(item, negate=not negate)
             case And(items=items) | Or(items=items):
-                parts = [self._filter(item, negate=negate) for item in items]
+                joined = self._joined(items) if isinstance(node, Or) else items
+                parts = [self._filter(item, negate=negate) for item in joined]
                 if any(part is None for part in parts):
                     return None
+                if len(parts) == 1:
+                    return parts[0]
                 word = " and " if isinstance(node, And) is not negate else " or "
                 return f"({word.join(part for part in parts if part)})"
             case Constant():
@@ -161,8 +175,32 @@ class Filters:
                 self.before += prepared
                 return None if atom.is_call else (atom.negated if negate else atom.text)
 
-    def _prepared(self, node: Expression, *, standalone: bool) -> tuple[list[str], Atom]:
+    def _joined(self, items: tuple[Expression, ...]) -> list[Expression | AnyText]:
+        """Alternatives, those that look for text in one column made one test: one pass over the text finds them all."""
+        groups: dict[tuple[str, object], list[Expression]] = {}
+        for item in items:
+            match item:
+                case TextMatch(item=Column(name=name), cased=cased) if self.types(name) is not Type.ADDRESS:
+                    groups.setdefault((name, cased), []).append(item)
+                case In(item=Column(name=name), choices=ListLiteral(items=texts), cased=cased) if self.types(
+                    name
+                ) is not Type.ADDRESS and all(isinstance(text, str) for text in texts):
+                    groups.setdefault((name, cased), []).append(item)
+                case Regex(item=Column(name=name), pattern=pattern, flags=flags) if pattern and not SETS_FLAGS(pattern):
+                    groups.setdefault((name, flags), []).append(item)
+                case _:
+                    pass
+        together: dict[int, Expression | AnyText | None] = {}
+        for parts in groups.values():
+            if len(parts) > 1 and (one := as_one(parts)) is not None:
+                together |= dict.fromkeys(map(id, parts)) | {id(parts[0]): one}
+        return [one for item in items if (one := together.get(id(item), item)) is not None]
+
+    def _prepared(self, node: Expression | AnyText, *, standalone: bool) -> tuple[list[str], Atom]:
         """The steps that an atom needs before it, and the atom."""
+        if isinstance(node, AnyText):
+            name, prepared = self._column(node.item)
+            return prepared, self._text(name, list(node.patterns), cased=node.cased)
         node = self._as_network(node)
         match node:
             case Comparison(operator="=", left=Call(name=name) as compared, right=Constant(value=True)) if (
@@ -190,7 +228,7 @@ class Filters:
                     return prepared, self._exists(name, item)
                 letters = "".join(sorted({"i": "i", "m": "m", "s": "d"}[flag] for flag in flags))
                 body = f"/{translate(pattern, CQL_REGEX)}/{letters}"
-                if _finds_nothing(pattern):
+                if finds_nothing(pattern):
                     # An empty text counts as missing, so that no pattern is found in it.
                     return prepared, Atom(f'({name}={body} and {name}!="")', f'({name}!={body} or {name}="")')
                 return prepared, Atom(f"{name}={body}", f"{name}!={body}")
@@ -287,8 +325,8 @@ class Filters:
     def _membership(self, name: str, items: tuple[Scalar, ...], *, cased: bool, standalone: bool) -> Atom:
         texts = [item for item in items if isinstance(item, str)]
         together = "".join(texts)
-        exact = cased or not _has_case(together)
-        starred = "*" in together or _has_control(together)
+        exact = cased or not has_case(together)
+        starred = "*" in together or has_control(together)
         if texts and (starred or (not exact and not standalone) or len(texts) == 1):
             return self._text(name, [(text,) for text in texts], cased=cased)
         listed = ", ".join(value(item) for item in items)
@@ -307,19 +345,16 @@ class Filters:
         """A whole-value match: plain equality where case cannot matter, else one regular expression for all."""
         # All of the text at once: there are tens of thousands of patterns in a corpus, and questions to ask of each.
         literal = "".join([part for parts in patterns for part in parts if isinstance(part, str)])
-        exact = cased or not _has_case(literal)
+        exact = cased or not has_case(literal)
         one = any(Wildcard.ONE in parts for parts in patterns)
-        if exact and not one and len(patterns) == 1 and "*" not in literal and not _has_control(literal):
+        if exact and not one and len(patterns) == 1 and "*" not in literal and not has_control(literal):
             glob = "".join("*" if isinstance(part, Wildcard) else part for part in patterns[0])
             text = quoted(glob) if "*" in glob else value(glob)
             return Atom(f"{name}={text}", f"{name}!={text}")
         flags = ("" if exact else "i") + (
             "d" if one or any(isinstance(part, Wildcard) for parts in patterns for part in parts[1:-1]) else ""
         )
-        if len(patterns) == 1:
-            body = _anchored(patterns[0])
-        else:
-            body = "^(?:" + "|".join(_body(parts) for parts in patterns) + ")$"
+        body = anchored(patterns[0]) if len(patterns) == 1 else alternation(patterns)
         return Atom(f"{name}=/{body}/{flags}", f"{name}!=/{body}/{flags}")
 
 
@@ -338,43 +373,3 @@ def _looked_up(name: str, lookup: Lookup) -> Atom:
 def _operand(name: str) -> str:
     """A field inside an expression, where a quoted word is a string."""
     return f"getField({name})" if name.startswith('"') else name
-
-
-def _anchored(parts: tuple[str | Wildcard, ...]) -> str:
-    """The pattern without `.*` at its ends, which say the same as no anchor."""
-    start = "" if parts[0] is Wildcard.ANY else "^"
-    end = "" if parts[-1] is Wildcard.ANY else "$"
-    inner = parts[parts[0] is Wildcard.ANY : len(parts) - (parts[-1] is Wildcard.ANY)]
-    return start + _body(inner) + end
-
-
-def _body(parts: tuple[str | Wildcard, ...]) -> str:
-    return "".join([_WILD[part] if isinstance(part, Wildcard) else escaped(part, CQL_REGEX) for part in parts])
-
-
-_WILD = {Wildcard.ANY: ".*", Wildcard.ONE: "."}
-
-
-def _finds_nothing(pattern: str) -> bool:
-    """Whether a regular expression is found in an empty text, or may be."""
-    if _STARTS_WITH_TEXT.fullmatch(pattern):
-        return False
-    try:
-        return re.search(pattern, "") is not None
-    except re.error:
-        return True
-
-
-_STARTS_WITH_TEXT = re.compile(r"\^?(?:\w|\\\\)(?![*?{])[^|]*", re.DOTALL)
-"""A pattern without alternatives that begins with a character there must be; nearly all are, and need no compiling."""
-
-
-def _has_case(text: str) -> bool:
-    return text.lower() != text.upper()
-
-
-def _has_control(text: str) -> bool:
-    """Whether a text holds what should not stand in a query as it is, and is written by its number in a regex."""
-    if text.isascii():
-        return not text.isprintable()
-    return bool(re.search(r"[\x00-\x1f\x7f-\x9f]", text)) or any(map(unprintable, text))
