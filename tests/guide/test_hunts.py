@@ -26,7 +26,7 @@ START = datetime(2026, 3, 2, 9, 5, tzinfo=UTC)
 EVERY = sorted(rules_root().glob("*/hunts/*.yaml"))
 
 NO_FIREWALL = ("refused-not-recorded", "log of a firewall")
-HOURLY_REPORTS = ("refused", "blind to it: one row covers 1h of events")
+HOURLY_REPORTS = ("refused-blind", "blind to it: one row covers 1h of events")
 UNREAD_ANSWER = ("refused-unverified", "no source read shows that it holds the codes of Sysmon")
 
 NOT_EVERYWHERE = {
