@@ -264,9 +264,11 @@ def children(expression: Expression) -> tuple[Expression, ...]:
 
 def walk(expression: Expression) -> Iterator[Expression]:
     """The expression and everything inside it, outer first."""
-    yield expression
-    for child in children(expression):
-        yield from walk(child)
+    queue = [expression]
+    while queue:
+        node = queue.pop()
+        yield node
+        queue += children(node)[::-1]
 
 
 def columns(expression: Expression) -> tuple[str, ...]:

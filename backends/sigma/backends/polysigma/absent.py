@@ -13,7 +13,7 @@ from polysigma.plan.simplify import simplify
 from polysigma.platform import ABSENT_PREFIX, FidelityLevel, Loss
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from polysigma.platform import Absence, Scope
 
@@ -47,7 +47,7 @@ def folded(expression: Expression, condition: object, scope: Scope, event: Itera
     `event` is the event filter. Raises NothingLeftError where what is left can never hold, always holds, or says no
     more than the event filter does.
     """
-    tests = list(_tests(condition, scope)) if scope.absences else []
+    tests = _tests(condition, scope) if scope.absences else []
     if not tests:
         return expression
     left = simplify(expression)
@@ -87,11 +87,16 @@ def losses(condition: object, scope: Scope) -> tuple[Loss, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _tests(condition: object, scope: Scope, *, negated: bool = False) -> Iterator[tuple[Absence, SigmaType, bool]]:
+def _tests(condition: object, scope: Scope) -> list[tuple[Absence, SigmaType, bool]]:
     """The tests that no event can meet: why, the value, and whether an odd number of `not` stands above."""
-    if isinstance(condition, ConditionFieldEqualsValueExpression):
-        if is_absent(condition.field):
-            yield scope.absences[condition.field], condition.value, negated
-        return
-    for part in getattr(condition, "args", ()):
-        yield from _tests(part, scope, negated=negated != isinstance(condition, ConditionNOT))
+    found = []
+    queue = [(condition, False)]
+    while queue:
+        part, negated = queue.pop()
+        if isinstance(part, ConditionFieldEqualsValueExpression):
+            if is_absent(part.field):
+                found.append((scope.absences[part.field], part.value, negated))
+        else:
+            below = negated != isinstance(part, ConditionNOT)
+            queue += [(inner, below) for inner in reversed(getattr(part, "args", ()))]
+    return found

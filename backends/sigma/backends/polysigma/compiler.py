@@ -135,7 +135,7 @@ class Compiler:
         header += dict.fromkeys(line for base in bases for line in self.backend.filtered.get(base.name, ()))
         header += [
             f"needs: the lookup {name} with {len(items)} values; without it the query fails, or leaves none of them out"
-            for name, items in lookups_of(plan).items()
+            for name, items in (lookups_of(plan) if self.backend.lookups else {}).items()
         ]
         header.append("fidelity: exact") if level is FidelityLevel.EXACT else None
         header += [f"{loss.level.value}: {loss.reason}" for loss in losses]

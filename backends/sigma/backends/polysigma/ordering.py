@@ -54,22 +54,10 @@ def closure(names: set[str], derived: Mapping[str, Expression]) -> set[str]:
 
 def cost(part: Expression) -> int:
     """The order of filters: plain comparisons, lists, networks, then what needs a regular expression."""
-    costs = [0]
-    for node in walk(part):
-        match node:
-            case Comparison():
-                costs.append(1)
-            case In():
-                costs.append(2)
-            case InNetwork():
-                costs.append(3)
-            case TextMatch():
-                costs.append(4)
-            case Regex():
-                costs.append(5)
-            case _:
-                pass
-    return max(costs)
+    return max(_COSTS.get(type(node), 0) for node in walk(part))
+
+
+_COSTS: dict[type, int] = {Comparison: 1, In: 2, InNetwork: 3, TextMatch: 4, Regex: 5}
 
 
 def implied(part: Expression) -> dict[str, tuple[Scalar, ...]]:
