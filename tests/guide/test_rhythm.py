@@ -127,9 +127,11 @@ def test_a_busy_hour_hides_a_timer_of_five_minutes_but_none_of_one(evidence):
     assert minutes is None
 
 
-def test_one_busy_minute_hides_a_timer_that_leaves_no_slot_empty(found):
-    assert found((timer(10), {}))
-    assert found((timer(10), {}), ((DAY / 2 + number / 5 for number in range(200)), {})) == []
+def test_busy_minutes_within_an_hour_hide_a_timer_that_leaves_no_slot_empty(found):
+    hour = [second for second in timer(10) if second < 3000]
+    busy = [[start + number / 2 for number in range(100)] for start in (605, 1205, 1805)]
+    assert found((hour, {}), (busy[0], {}))
+    assert found((hour, {}), *((minute, {}) for minute in busy)) == []
 
 
 def test_several_connections_at_a_check_in_are_one(found):
