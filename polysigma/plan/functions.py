@@ -42,6 +42,12 @@ FUNCTIONS: dict[str, Function] = {
             "vowel_ratio", (TEXT,), Type.REAL, "share of characters that are a, e, i, o or u; missing for no text"
         ),
         Function("labels", (TEXT, NUMBER), Type.TEXT, "the last n labels of a domain name"),
+        Function(
+            "network",
+            (TEXT_LIKE, NUMBER),
+            Type.TEXT,
+            "the first 16 or 24 bits of an IPv4 address, twice as many of an IPv6 address: 203.0.113, 2001:db8:0",
+        ),
         Function("seconds_between", (TIME, TIME), Type.REAL, "from the second time to the first; written a - b"),
         Function("minute", (TIME,), Type.INTEGER, "of the hour, 0 to 59"),
         Function("hour", (TIME,), Type.INTEGER, "of the day in UTC, 0 to 23"),
@@ -72,6 +78,10 @@ FUNCTIONS: dict[str, Function] = {
         Function("json_integer", (TEXT, TEXT), Type.INTEGER, "the same as a whole number; missing where it is none"),
     )
 }
+
+
+NETWORKS = {16: 2, 24: 3}
+"""How many parts of an address `network` keeps, by its second argument: numbers of IPv4, groups of digits of IPv6."""
 
 
 SHARES = {"digit_ratio": "0-9", "vowel_ratio": "aeiouAEIOU"}

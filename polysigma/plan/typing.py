@@ -36,7 +36,7 @@ from polysigma.plan.expressions import (
     walk,
 )
 from polysigma.plan.faults import PlanError, fault
-from polysigma.plan.functions import COMPARABLE, FUNCTIONS, Function
+from polysigma.plan.functions import COMPARABLE, FUNCTIONS, NETWORKS, Function
 from polysigma.plan.types import Type
 
 ParameterValues = Mapping[str, Scalar | tuple[Scalar, ...]]
@@ -308,6 +308,11 @@ def _call(expression: Call, scope: Scope) -> Typed:
                 argument.at or expression.at,
                 _usage(function),
             )
+    if function.name == "network":
+        bits = typed[1].expression
+        if not isinstance(bits, Constant) or not isinstance(bits.value, int) or bits.value not in NETWORKS:
+            message = "network takes 16 or 24 as its second argument"
+            raise fault("wrong-arguments", message, expression.arguments[1].at or expression.at, _usage(function))
     result = function.result
     if result is None:
         result = _common([found.type for found in typed], expression)

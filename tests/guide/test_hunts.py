@@ -194,13 +194,19 @@ def accounts(tmp_path, *rows):
 
 
 def test_three_addresses_of_one_account_are_found_and_two_are_not(tmp_path):
-    three = [(CLERK, f"203.0.113.{number}") for number in range(3)]
+    three = [(CLERK, f"203.0.{number}.9") for number in range(3)]
     assert accounts(tmp_path, *three) == [(CLERK, 3, 3, 1)]
     assert accounts(tmp_path, *three[:2], three[0]) == []
 
 
+def test_many_addresses_of_one_network_are_a_provider_s_pool(tmp_path):
+    pool = [(CLERK, f"203.0.113.{number}") for number in range(5)]
+    assert accounts(tmp_path, *pool) == []
+    assert accounts(tmp_path, *pool, (CLERK, "198.51.100.1")) == [(CLERK, 6, 6, 1)]
+
+
 def test_addresses_that_nobody_else_comes_from_put_an_account_first(tmp_path):
-    shared = [(sid, f"203.0.113.{number}") for number in range(4) for sid in (CLERK, BAKER)]
+    shared = [(sid, f"203.0.{number}.113") for number in range(4) for sid in (CLERK, BAKER)]
     own = [(BAKER, f"198.51.100.{number}") for number in range(2)]
     assert accounts(tmp_path, *shared, *own) == [(BAKER, 6, 2, 2), (CLERK, 4, 0, 2)]
 
@@ -218,4 +224,4 @@ def test_addresses_that_nobody_else_comes_from_put_an_account_first(tmp_path):
     ids=["from inside", "no address", "at the keyboard", "failed", "without a name", "somebody else"],
 )
 def test_other_logons_do_not_count_for_the_account(tmp_path, other):
-    assert accounts(tmp_path, (CLERK, "203.0.113.1"), (CLERK, "203.0.113.2"), other) == []
+    assert accounts(tmp_path, (CLERK, "203.0.113.1"), (CLERK, "198.51.100.2"), other) == []

@@ -305,6 +305,16 @@ def _moment(time: float) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=math.floor(time))
 
 
+def _network(text: str, bits: float) -> str | None:
+    """The first bits of an IPv4 address, twice as many of an IPv6 address, as the parts that they are written by."""
+    address = parse_address(text)
+    if address is None:
+        return None
+    if address.version == 4:
+        return ".".join(str(address).split(".")[: int(bits) // 8])
+    return ":".join(f"{int(group, 16):x}" for group in address.exploded.split(":")[: int(bits) // 8])
+
+
 def _labels(name: str, count: float) -> str | None:
     """The last `count` labels of a domain name; all of it where it has fewer. The root's dot at the end is no label.
 
@@ -403,6 +413,7 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "digit_ratio": _digit_ratio,
     "vowel_ratio": _vowel_ratio,
     "labels": _labels,
+    "network": _network,
     "address": canonical_address,
     "base_name": _base_name,
     "registry_key": _registry_key,

@@ -16,6 +16,7 @@ from polysigma.refusals import RefusalCode
 from .errors import unsupported
 from .kql_plain import DETAILS, ENTITIES, NUMERIC, ROOTS
 from .kql_text import quoted, verbatim
+from .printer import PADDING, network_pattern
 
 if TYPE_CHECKING:
     from .kql_expressions import Expressions
@@ -51,6 +52,10 @@ def call(node: Call, expressions: Expressions) -> str:
                 raise unsupported(RefusalCode.STEP, "labels with a number that is not constant")
             pattern = rf"([^.]+(?:[.][^.]+){{0,{count.value - 1}}})[.]?$"
             return f"extract({verbatim(pattern)}, 1, {expressions.text(first)})"
+        case "network":
+            pattern = verbatim(network_pattern(rest[0]))
+            kept = f"extract({pattern}, 1, {expressions.text(first)})"
+            return f"replace_regex({kept}, {verbatim(PADDING)}, {verbatim(chr(92) + '1' + chr(92) + '2')})"
         case "base_name":
             return f"extract({_LAST_PART}, 0, {expressions.text(first)})"
         case "account":

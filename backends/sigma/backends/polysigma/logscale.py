@@ -46,7 +46,7 @@ from .logscale_filters import Filters, field_name, quoted
 from .logscale_sources import apart, in_common, shared_and_own, table_name
 from .logscale_values import Values
 from .ordering import calculated, closure, cost
-from .printer import Job, Printer
+from .printer import Job, Printer, called
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,6 +87,8 @@ class LogScalePrinter(Printer):
                     found.append(f"{measure.name} is LogScale's estimate of a percentile")
         if any(_reads_address(value) for source in plan.sources for _, value in source.derived):
             found.append("an IPv4-mapped address in hexadecimal digits (::ffff:c000:201) stays an IPv6 address")
+        if "network" in called(plan.steps):
+            found.append("networks of IPv6 addresses are told apart by how the addresses are spelled")
         widest = widest_bucket(plan.steps)
         if widest and widest not in _BUCKET_FORMATS:
             width = format_duration(widest)

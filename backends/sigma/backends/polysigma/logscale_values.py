@@ -35,7 +35,7 @@ from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
 from .logscale_filters import field_name, quoted, value
-from .printer import REGISTRY_ROOTS
+from .printer import REGISTRY_ROOTS, network_pattern
 
 if TYPE_CHECKING:
     from .logscale_filters import Filters
@@ -226,6 +226,10 @@ class Values:
                 others = quoted(f"[^{SHARES[ratio]}]+")
                 steps = [f"replace({others}, with={quoted('')}, field={source}, as={counted})"]
                 return [*before, *steps, self._of_text(source, f"{target} := length({counted}) / length({source})")]
+            case "network":
+                source, before = self._field(first)
+                pattern = network_pattern(item.arguments[1], f"?<{name}>")
+                return [*before, f"regex({quoted(pattern)}, field={source}, strict=false)"]
             case "labels":
                 source, before = self._field(first)
                 count = item.arguments[1]

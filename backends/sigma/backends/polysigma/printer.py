@@ -7,9 +7,14 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from polysigma.plan.expressions import Call, Constant, Node
+from polysigma.plan.functions import NETWORKS
+from polysigma.plan.steps import Branch, Measure, StepBase
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from polysigma.plan.expressions import Expression
     from polysigma.plan.steps import Plan
 
 REGISTRY_ROOTS = (
@@ -81,6 +86,26 @@ _PRINTED: dict[tuple[type[Printer], tuple[str | None, ...], Job], str] = {}
 _REMEMBERED = 1000
 
 
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_GROUP = "[0-9a-fA-F]{0,4}"
+
+
+def network_pattern(bits: Expression, name: str = "") -> str:
+    """A pattern whose first group is what `network` keeps of an address.
+
+    A group of IPv6 may be empty: where addresses are as they were recorded, `::` is not written out.
+    """
+    assert isinstance(bits, Constant)
+    assert isinstance(bits.value, int)
+    kept = NETWORKS[bits.value]
+    four, six = f"{_OCTET}(?:[.]{_OCTET}){{{kept - 1}}}", f"{_GROUP}(?::{_GROUP}){{{kept - 1}}}"
+    return f"^({name}{four}|{six})(?:(?:[.]{_OCTET}){{{4 - kept}}}|:[0-9a-fA-F:]*)$"
+
+
+PADDING = "(^|:)0{1,3}([0-9a-f])"
+"""Zeros before a group of IPv6 that is written with all of its four digits; the last digit stays."""
+
+
 def folded(text: str) -> str:
     """Text in lower case as the engines' lower() makes it: character by character, so that the length stays.
 
@@ -94,3 +119,15 @@ def folded(text: str) -> str:
 def one_line(text: str) -> str:
     """Text with every line end, control and invisible formatting character replaced by a blank."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+", " ", text).strip()
+
+
+def called(item: object) -> Iterator[str]:
+    """The functions that are called anywhere inside an expression, a step, or several of them."""
+    if isinstance(item, Call):
+        yield item.name
+    if isinstance(item, tuple):
+        for part in item:
+            yield from called(part)
+    elif isinstance(item, Node | StepBase | Measure | Branch):
+        for name in item.__dataclass_fields__:
+            yield from called(getattr(item, name))

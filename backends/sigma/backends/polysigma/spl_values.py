@@ -23,7 +23,6 @@ from polysigma.plan.expressions import (
     InNetwork,
     ListLiteral,
     Lookup,
-    Node,
     Not,
     Or,
     Parameter,
@@ -32,18 +31,16 @@ from polysigma.plan.expressions import (
     columns,
 )
 from polysigma.plan.functions import SHARES, TIME_PARTS
-from polysigma.plan.steps import Branch, Measure, StepBase
 from polysigma.plan.typing import Scope, infer
 from polysigma.refusals import RefusalCode
 
 from .emptiness import may_be_empty
 from .errors import unsupported
+from .printer import called, network_pattern
 from .spl_tests import Tests
 from .spl_text import eval_name, eval_string, eval_value, regex_string
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from polysigma.plan.steps import Plan
     from polysigma.plan.types import Type
 
@@ -180,6 +177,12 @@ class Values:
                 return f"{counted}/len({self.without_empty(first)})"
             case "labels":
                 return self._labels(first, arguments[1])
+            case "network":
+                pattern = regex_string(network_pattern(arguments[1]))
+                value = self.text(first)
+                return (
+                    f"if(match({value}, {pattern}), replace({value}, {pattern}, {eval_string(chr(92) + '1')}), null())"
+                )
             case "base_name":
                 return f'replace({self.text(first)}, {regex_string("^.*[/" + chr(92) * 2 + "]")}, "")'
             case "seconds_between":
@@ -208,21 +211,9 @@ _DATE_CODES = {"day": "%d", "week": "%V", "month": "%m", "year": "%Y"}
 
 def parts_of_dates(plan: Plan) -> list[str]:
     """The parts of dates that a plan asks for, which a search tells in the time zone of whoever runs it."""
-    asked = {call for source in plan.sources for call in _called((source.condition, source.derived))}
-    asked |= set(_called(plan.steps))
+    asked = {call for source in plan.sources for call in called((source.condition, source.derived))}
+    asked |= set(called(plan.steps))
     return [part for part in _DATE_CODES if part in asked]
-
-
-def _called(item: object) -> Iterator[str]:
-    """The functions that are called anywhere inside an expression, a step, or several of them."""
-    if isinstance(item, Call):
-        yield item.name
-    if isinstance(item, tuple):
-        for part in item:
-            yield from _called(part)
-    elif isinstance(item, Node | StepBase | Measure | Branch):
-        for name in item.__dataclass_fields__:
-            yield from _called(getattr(item, name))
 
 
 def _time_part(part: str, time: str) -> str:

@@ -39,7 +39,7 @@ from polysigma.plan.types import Type
 from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
-from .printer import REGISTRY_ROOTS, folded
+from .printer import PADDING, REGISTRY_ROOTS, folded, network_pattern
 from .regexes import RegexDialect, translate
 from .sql_dialects import IPV4, IPV6, Dialect, call, there, try_cast
 
@@ -321,6 +321,10 @@ class Expressions:
                 pattern = rf"([^.]+(?:[.][^.]+){{0,{count.value - 1}}})[.]?$"
                 found = call("REGEXP_EXTRACT", self.text(arguments[0]), pattern, 1)
                 return exp.Nullif(this=found, expression=exp.convert(""))
+            case "network":
+                kept = call("REGEXP_EXTRACT", self.text(arguments[0]), network_pattern(arguments[1]), 1)
+                unpadded = self.dialect.regex_replace(kept, PADDING, r"\1\2")
+                return exp.Nullif(this=unpadded, expression=exp.convert(""))
             case other:
                 raise unsupported(
                     RefusalCode.STEP, f"the function {other} can only define a column, not stand inside an expression"
