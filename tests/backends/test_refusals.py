@@ -49,7 +49,7 @@ PIECES = [
         "(?!g)",
     ),
     *("$", "^", r"\d", r"\u0041", r"\x41", "/", "{", '"', "é", "(?<=h)", "(?<!i)", "(?>j)", "k*+", r"(l)\1"),
-    *("(?P<o>m)(?P=o)", "(p)?(?(1)q|r)"),
+    *("(?P<o>m)(?P=o)", "(p)?(?(1)q|r)", "(?-i:s)", "(?s:.)", "(?x: t)"),
 ]
 """Parts of regular expressions, of which all patterns are put together: what engines share, and what they do not."""
 BACKTRACKING = {
@@ -85,6 +85,8 @@ def constructs(node: Any) -> set[RefusalCode]:
     for operator, argument in node:
         name = str(operator)
         found |= {BACKTRACKING[name]} if name in BACKTRACKING else set()
+        if name == "SUBPATTERN" and (argument[1] & ~re.IGNORECASE or argument[2]):
+            found.add(RefusalCode.REGEX_CONSTRUCT)  # flags within a pattern, of which only i is documented
         found |= {RefusalCode.LOOKBEHIND} if name.startswith("ASSERT") and argument[0] < 0 else set()
         queue = [argument]
         while queue:
@@ -112,6 +114,18 @@ def test_a_pattern_is_refused_for_a_construct_if_it_has_it_and_for_nothing_else(
     else:
         (query,) = queries
         assert not [one for one in lint(query) if one.severity is Severity.ERROR], query
+
+
+@pytest.mark.parametrize(
+    ("pattern", "printed"),
+    [("(?i)foo", "/foo/i"), ("(?is)a.b", "/a.b/di"), ("(?m)^x$", "/^x$/m"), ("a(?i:b)", "/a(?i:b)/")],
+)
+def test_flags_that_a_pattern_begins_with_are_flags_of_the_test(pattern, printed):
+    rule = {"selection": {"CommandLine|re": pattern}, "condition": "selection"}
+    (query,) = backends["logscale"](pipelines["falcon"]()).convert(
+        SigmaCollection.from_dicts(documents(yaml.safe_dump(rule)))
+    )
+    assert f"CommandLine={printed}\n" in query
 
 
 def test_every_code_is_explained_in_its_order_and_nearly_all_by_an_example():

@@ -41,20 +41,20 @@ EVENTS = 6
 """At most so many events that a rule matches are made of it, each of another alternative."""
 COUNTS = {
     "falcon": {
-        "converted": 1917,
+        "converted": 1919,
         "not-recorded": 1068,
         "unverified": 106,
         "path-not-recorded": 21,
         "unclaimed-logsource": 17,
-        "not-comparable": 9,
+        "not-comparable": 7,
     },
     "fdr": {
-        "converted": 1916,
+        "converted": 1918,
         "not-recorded": 1097,
         "unverified": 63,
         "path-not-recorded": 21,
         "unclaimed-logsource": 17,
-        "not-comparable": 24,
+        "not-comparable": 22,
     },
 }
 """What becomes of the 3,138 rules of SigmaHQ as of commit 8eaafff, beside the checkout."""
@@ -113,7 +113,7 @@ def check_outcomes(outcomes: list[Outcome]) -> None:
         assert queries or code in known, f"{rule.title}: {code}"
         for query in queries:
             assert tag in query or "#observer.type" in query, rule.title
-            wrong = [one for one in lint(query) if one.severity is Severity.ERROR]
+            wrong = [one for one in lint(query) if one.severity is Severity.ERROR or one.code == "tag-regex"]
             assert not wrong, f"{rule.title}: {wrong}\n{query}"
             beside = [found[0] for found in APART.finditer(query) if r"\\Device\\" not in found[0]]
             assert not beside, f"{rule.title}: one alternation would do: {beside}"

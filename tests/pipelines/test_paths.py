@@ -8,9 +8,25 @@ from string import ascii_lowercase
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from sigma.types import Placeholder, SigmaCasedString, SigmaRegularExpressionFlag, SigmaString, SpecialChars
+from sigma.exceptions import SigmaRegularExpressionError
+from sigma.types import (
+    Placeholder,
+    SigmaCasedString,
+    SigmaRegularExpression,
+    SigmaRegularExpressionFlag,
+    SigmaString,
+    SpecialChars,
+)
 
-from sigma.pipelines.polysigma.paths import DIGITS, DevicePath, UnsayableValueError, base_name, device_path, in_name
+from sigma.pipelines.polysigma.paths import (
+    DIGITS,
+    DevicePath,
+    UnsayableValueError,
+    base_name,
+    device_path,
+    in_name,
+    is_below_drive,
+)
 
 # Few letters, so that patterns and paths meet; those of the device's own name, so that they can meet there by mistake.
 LETTERS = "deivc1x."
@@ -225,3 +241,47 @@ def test_a_base_name_does_not_answer_a_folder(value):
 def test_a_placeholder_without_a_value_is_refused(translate):
     with pytest.raises(UnsayableValueError, match="%tools%"):
         translate(SigmaString("*%tools%").insert_placeholders())
+
+
+STARTS = [
+    "\\\\",
+    "\\\\d",
+    "\\\\de",
+    "\\\\x",
+    "\\\\h",
+    "\\\\users",
+    "(?i)\\\\x",
+    "\\\\users?",
+    "x",
+    "",
+    "\\\\v1",
+    "\\\\x|",
+    "\\\\harddiskvolume1",
+    "[x]",
+]
+RESTS = ["", "[a-z]{1,3}", "\\.", "\\\\", "(?:x|d)", "|c", ".*", "+", "{2}", "e$", "\\w+\\.x$", "\\d", "?"]
+
+
+@given(st.sampled_from(STARTS), st.lists(st.sampled_from(RESTS), max_size=3), paths(), VOLUMES)
+def test_a_regular_expression_that_is_taken_as_it_is_finds_the_same_below_a_device(start, rests, path, volume):
+    pattern = start + "".join(rests)
+    try:
+        value = SigmaRegularExpression(pattern)
+    except SigmaRegularExpressionError:
+        return
+    drive, rest = path
+    if is_below_drive(value):
+        on_drive = re.search(pattern, drive + rest, re.IGNORECASE) is not None
+        assert on_drive is (re.search(pattern, f"\\Device\\HarddiskVolume{volume}{rest}", re.IGNORECASE) is not None)
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"(?i)\\users\\[^\\]+\\appdata\\", r"\\System32\\[a-z]{8}\.tmp$", r"\\resume_\S{8}$"]
+)
+def test_a_regular_expression_that_begins_with_a_folder_is_taken_as_it_is(pattern):
+    assert is_below_drive(SigmaRegularExpression(pattern))
+
+
+@pytest.mark.parametrize("pattern", [r"\\[a-z]+$", r"^C:\\", r"\\d", r"\\users|x", r"\\users?", r"\\device\\x"])
+def test_a_regular_expression_that_may_find_the_drive_or_the_device_is_not(pattern):
+    assert not is_below_drive(SigmaRegularExpression(pattern))

@@ -188,7 +188,8 @@ def _test(column: Column, value: SigmaType, type_of: Callable[[str], Type]) -> E
                 )
             if kind is Type.ADDRESS:
                 _refuse_spelling(column, str(regexp).replace("(?:", "("), r"\.|\[\.\]")
-            return Regex(column, str(regexp), frozenset(_FLAGS[flag] for flag in flags))
+            pattern, asked = _without_flags(str(regexp))
+            return Regex(column, pattern, asked | {_FLAGS[flag] for flag in flags})
         case SigmaCIDRExpression(network=network):
             return InNetwork(column, (str(network),))
         case SigmaCompareExpression(number=SigmaTimestampPart() as part, op=operator):
@@ -274,6 +275,17 @@ def _text_test(column: Column, value: SigmaString, kind: Type) -> Expression:
     elif kind is Type.ADDRESS:
         _refuse_spelling(column, "".join(part for part in parts if isinstance(part, str)), r"\.")
     return TextMatch(column, tuple(parts), cased)
+
+
+def _without_flags(pattern: str) -> tuple[str, frozenset[RegexFlag]]:
+    """A pattern without the flags that it begins with, as in `(?is)`, and these: languages set them differently."""
+    found = _FLAGS_FIRST.match(pattern)
+    if found is None:
+        return pattern, frozenset()
+    return pattern[found.end() :], frozenset(flag for flag in _FLAGS.values() if flag in found[1])
+
+
+_FLAGS_FIRST = re.compile(r"\(\?([ims]+)\)")
 
 
 def _refuse_endless(column: Column, number: float) -> None:

@@ -44,7 +44,7 @@ from .regexes import RegexDialect, escaped, translate
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-KQL_REGEX = RegexDialect("KQL", lookahead=False, lazy=True)
+KQL_REGEX = RegexDialect("KQL", lookahead=False, lazy=True, inline="ims-")
 MAX_PATTERNS = 60
 """More alternatives for one text are printed as one regular expression."""
 _NULLS = {

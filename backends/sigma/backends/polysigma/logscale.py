@@ -230,6 +230,7 @@ class _Query:
         derived = {name for name, _ in source.derived}
         self.filters.raw = set(source.types) - derived
         self.filled = set()
+        self.values.stored.clear()
         parts = conjuncts(simplify(source.condition))
         plain, rest = list(parts), []
         if derived:

@@ -343,6 +343,9 @@ class Filters:
 
     def _text(self, name: str, patterns: list[tuple[str | Wildcard, ...]], *, cased: bool) -> Atom:
         """A whole-value match: plain equality where case cannot matter, else one regular expression for all."""
+        cased = cased or name.startswith(
+            "#"
+        )  # a tag is asked for by the value it has: a pattern reads every data source
         # All of the text at once: there are tens of thousands of patterns in a corpus, and questions to ask of each.
         literal = "".join([part for parts in patterns for part in parts if isinstance(part, str)])
         exact = cased or not has_case(literal)

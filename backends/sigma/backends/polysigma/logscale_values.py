@@ -57,14 +57,21 @@ class Values:
     def __init__(self) -> None:
         self.filters: Filters
         self.temporaries = 0
+        self.stored: dict[Expression, str] = {}
+        """The temporary fields that hold what is computed more than once of one event."""
         self.never_zero: set[str] = set()
         """Columns that cannot be 0, as a count of rows in a group."""
 
     def temporary(self, item: Expression) -> tuple[str, list[str]]:
-        """A new field with the value of an expression: its name, and the steps."""
+        """A field with the value of an expression: its name, and the steps, none where it is there already."""
+        if item in self.stored:
+            return self.stored[item], []
         self.temporaries += 1
         name = f"_t{self.temporaries}"
-        return name, self.assign(name, item)
+        steps = self.assign(name, item)
+        if isinstance(item, Call) and item.name == "registry_key":
+            self.stored[item] = name  # its steps are many, and a path needs it for the key and for the value
+        return name, steps
 
     def assign(self, name: str, item: Expression) -> list[str]:
         """The steps that store the value of an expression in a field that does not exist yet."""

@@ -41,6 +41,8 @@ class RegexDialect:
     """Characters that end the literal and take a backslash."""
     hexed: str = ""
     """Characters that must not stand in a query at all, and are written by their number."""
+    inline: str = "i"
+    """The flags that a group within the pattern can set, and - where it can take them back."""
     pcre: bool = False
     """Whether it is PCRE: lookbehind, atomic groups, possessive quantifiers, back references and Unicode classes."""
 
@@ -189,6 +191,9 @@ class _Translator:
                 self.refuse("lookahead", RefusalCode.LOOKAHEAD)
             self.out.append(found.group())
         elif found["plain"] or (found["atomic"] and self.dialect.pcre):
+            odd = set((found["plain"] or "")[:-1]) - set(self.dialect.inline)
+            if odd:
+                self.refuse(f"the flags in {found.group()}")
             self.out.append(found.group())
         else:
             if self.pattern.startswith("(?P=", self.index):

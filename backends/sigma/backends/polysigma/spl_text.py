@@ -17,7 +17,7 @@ from polysigma.refusals import RefusalCode
 from .errors import unsupported
 from .regexes import RegexDialect, escaped, translate
 
-SPL_REGEX = RegexDialect("Splunk", lookahead=True, lazy=True, hexed="`", pcre=True)
+SPL_REGEX = RegexDialect("Splunk", lookahead=True, lazy=True, hexed="`", inline="imsx-", pcre=True)
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DOTTED_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _WORDS = frozenset({"and", "or", "not", "xor", "like", "in", "as", "by", "where", "true", "false", "null", "over"})

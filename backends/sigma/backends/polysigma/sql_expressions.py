@@ -55,7 +55,7 @@ _COMPARISONS: dict[str, type[exp.Binary]] = {
     ">=": exp.GTE,
 }
 _ARITHMETIC: dict[str, type[exp.Binary]] = {"+": exp.Add, "-": exp.Sub, "*": exp.Mul, "/": exp.Div}
-_REGEX = RegexDialect("SQL", lookahead=False, lazy=True)
+_REGEX = RegexDialect("SQL", lookahead=False, lazy=True, inline="ims-")
 
 
 def name(column: str) -> exp.Column:

@@ -18,6 +18,7 @@ from sigma.types import (
     SigmaFieldReference,
     SigmaNull,
     SigmaNumber,
+    SigmaRegularExpression,
     SigmaString,
     SigmaTimestampPart,
     SigmaType,
@@ -31,6 +32,7 @@ from sigma.pipelines.polysigma.paths import (
     base_name,
     device_path,
     in_name,
+    is_below_drive,
 )
 from sigma.pipelines.polysigma.refusals import PlatformRefusalError
 from sigma.pipelines.polysigma.registry import NotRecordedDataError, registry_data, registry_path
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 _HASH_LENGTHS = {"MD5": 32, "SHA1": 40, "SHA256": 64, "IMPHASH": 32}
 _NO_DRIVE = "the platform records the volume's device, not its drive letter: a path on one drive is met on any drive"
 
+_NO_PATTERN = "only text with wildcards can be translated"
+_NO_TEXT = f"{_NO_PATTERN}, and regular expressions that begin with a backslash and the name of a folder or file"
 _ALL_DEVICES = (
     "the platform records the volume's device in every path: a path on a device is met also where it has a drive letter"
 )
@@ -256,8 +260,10 @@ class ItemTranslator:
             return value
         code = "path-not-recorded" if form == "base_name" else "not-comparable"
         hint = "a value that names the file, such as |endswith: '\\name.exe'"
+        if isinstance(value, SigmaRegularExpression) and form == "nt_path" and is_below_drive(value):
+            return value
         if not isinstance(value, SigmaString):
-            self._bad_value(name, value, "only text with wildcards can be translated", hint, code)
+            self._bad_value(name, value, _NO_TEXT if form == "nt_path" else _NO_PATTERN, hint, code)
         try:
             if form == "base_name":
                 name_only = base_name(value)

@@ -130,6 +130,38 @@ def device_path(value: SigmaString) -> tuple[SigmaString | DevicePath, bool]:
     return value, False
 
 
+def is_below_drive(value: SigmaRegularExpression) -> bool:
+    """Whether a regular expression finds the same in a path with its drive as in that with its device.
+
+    It does if whatever it finds begins with a backslash and text that is nowhere in the device's part: then all of it
+    is in what both paths have.
+    """
+    text = str(value.regexp)
+    begin = _BEGINS_WITH_FOLDER.match(text)
+    if begin is None or _splits(text):
+        return False
+    return not _may_match_device("\\" + re.sub(r"\\(?=[.$])", "", begin[1]).lower())
+
+
+_BEGINS_WITH_FOLDER = re.compile(r"(?:\(\?[ims]+\))?\\\\((?:[\w -]|\\[.$])+)(?![\w?*{+ -]|\\[.$])")
+"""A pattern that begins with a backslash and text, no part of which is repeated or left out."""
+
+
+def _splits(pattern: str) -> bool:
+    """Whether a pattern has alternatives outside of groups, of which only the first would begin as it does."""
+    depth, in_class = 0, False
+    for part in re.findall(r"\\.|.", pattern, re.DOTALL):
+        if in_class:
+            in_class = part != "]"
+        elif part == "[":
+            in_class = True
+        elif part in {"(", ")"}:
+            depth += 1 if part == "(" else -1
+        elif part == "|" and depth == 0:
+            return True
+    return False
+
+
 def _anchored(
     value: SigmaString, first: str, rest: list[Part], *, cased: bool
 ) -> tuple[SigmaString | DevicePath, bool]:
