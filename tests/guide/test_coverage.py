@@ -73,19 +73,21 @@ def in_duckdb(text, table, rows):
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
-def session(device, number):
+def session(device, number, named="observer.name"):
     ends = {"source.ip": f"10.1.0.{number}", "destination.ip": "203.0.113.10", "destination.port": "443"}
     tags = {"#event.kind": "event", "#observer.type": "firewall", "#Vendor": "fortinet"}
-    return {**tags, **ends, "observer.name": device, "@timestamp": int(NOW * 1000) - 5_000}
+    return {**tags, **ends, named: device, "@timestamp": int(NOW * 1000) - 5_000}
 
 
 def test_falcon(path):
     if "firewall" in read_guide(path)[1].platforms["falcon"].tables:
         rows = [session("fw-a", 1), session("fw-a", 2), session("fw-b", 1)]
+        rows += [session("fw-c", last, "observer.hostname") for last in (1, 2, 3)]
         found = run_cql(query(path, "falcon"), rows, now=NOW).rows
-        assert [(row["observer.name"], row["Connections"], row["Sources"]) for row in found] == [
+        assert [(row["Firewall"], row["Connections"], row["Sources"]) for row in found] == [
             ("fw-b", 1, 1),
             ("fw-a", 2, 2),
+            ("fw-c", 3, 3),
         ]
         return
     rows = [
