@@ -6,6 +6,7 @@ Generated pages are HTML already, and go past MkDocs' own reading and templates:
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from html import unescape
@@ -19,6 +20,7 @@ from polysigma.site import pages
 from polysigma.site.around import Around
 from polysigma.site.colours import coloured
 from polysigma.site.links import broken
+from polysigma.site.proof import NOT_MEASURED
 from polysigma.site.searching import index_file
 from polysigma.site.splitting import split
 
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 _OF_A_RULE = re.compile(r"\[([^\]]*)\]\((?:\.\./)+rules/([^)#/]+)/([^)#/]+)\)")
 """A link from the documents to a file of a detection in the repository."""
+
+
+_LOG = logging.getLogger("mkdocs.plugins.polysigma")
 
 
 class _Build:
@@ -55,6 +60,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     except PolysigmaError as error:
         raise PluginError(as_text(error.findings)) from error
     _now.made, _now.entries, _now.read, _now.bodies = site.pages, site.entries, {}, {}
+    lacking = sum(NOT_MEASURED in made.body for path, made in site.pages.items() if path.endswith("/proof/index.html"))
+    if lacking:
+        _LOG.info(
+            "%d of the detections are shown without their proof, which `make site` measures: minutes, once", lacking
+        )
     for path in site.pages:
         files.append(File.generated(config, path, content="", inclusion=InclusionLevel.INCLUDED))
     for path, content in {**site.files, "assets/index.js": ""}.items():
@@ -106,7 +116,8 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
         return f"<pre data-language={language}><code>{content}</code></pre>"
 
     html = _TABLE.sub(lambda match: f"<div class=wide tabindex=0>{match[0]}</div>", html)
-    return _CODE.sub(shown, html).replace("<th>", "<th scope=col>")
+    # An empty cell of a head is no heading of anything.
+    return _CODE.sub(shown, html).replace("<th></th>", "<td></td>").replace("<th>", "<th scope=col>")
 
 
 def on_env(env: Environment, config: MkDocsConfig, files: Files) -> Environment:

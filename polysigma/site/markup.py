@@ -93,6 +93,7 @@ def outside(words: object, address: str) -> str:
     return f'<a href="{text(address)}" rel="noopener noreferrer external">{text(words)}</a>'
 
 
+_CONTROLS = "This text holds control characters that a page cannot show; take it from the downloads."
 _TURNING = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _TURNED = "The text below holds marks that turn its direction around: it may not read as it stands in the rule."
 
@@ -102,12 +103,12 @@ def block(content: str, language: str, label: str = "", mark: str = "", *, plain
 
     `mark` is the block's id; one that is `plain` has no colours, which take as much room as the text.
     """
+    identity = f' id="{mark}"' if mark else ""
     if any(unicodedata.category(character) == "Cc" and character not in "\n\t" for character in content):
-        return "<p><em>This text holds control characters that a page cannot show; take it from the downloads.</em></p>"
+        return f"<p{identity}><em>{_CONTROLS}</em></p>"
     title = f"<p class=label>{text(label)}</p>" if label else ""
     if _TURNING.search(content):
         title = f"<p class=warning>{_TURNED}</p>{title}"
-    identity = f' id="{mark}"' if mark else ""
     content = content.rstrip("\n")
     shown = html.escape(content, quote=False) if plain else coloured(content, language)
     return f"{title}<pre{identity} data-language={language}><code>{shown}</code></pre>"

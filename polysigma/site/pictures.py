@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from polysigma.engines.reference.evaluate import search
-from polysigma.site.markup import code, text
+from polysigma.site.markup import code, text, worded
 from polysigma.telemetry import RENDERERS, SCENARIOS, generate, load_scenarios, render
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _drawn(scenario: Scenario, beside: Scenario | None, hits: list[Lane], others
         f'width={_WIDTH} height={height} viewBox="0 0 {_WIDTH} {height}"><title id="picture-title">What the rule sees'
         f'</title><desc id="picture-desc">{text(told)}.</desc>{"".join(parts)}</svg></div>'
         f"<figcaption>Scenario {code(scenario.name)}{more_of}"
-        + (f": {text(scenario.about)}" if scenario.about else "")
+        + (f": {worded(scenario.about)}" if scenario.about else "")
         + f" Each mark is one or more events.{rest}</figcaption></figure>"
     )
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from polysigma.site.evidence import evidence
-from polysigma.site.markup import bullets, code, codes, heading, link, paragraph, section, table, text
+from polysigma.site.markup import bullets, code, codes, heading, link, paragraph, section, table, text, worded
 from polysigma.site.model import label, slug
 from polysigma.telemetry import SCENARIOS, load_scenarios
 
@@ -99,14 +99,14 @@ def scenarios(detection: Detection) -> str:
             shown = f"{case['hits']}{' !' if case['differences'] else ''}"
             ran.setdefault(case["name"], {})[verdict["platform"]] = shown
     rows = (
-        (code(one.name), text(one.about or ""), _expects(one), _given(ran.get(one.name, {})))
+        (code(one.name), worded(one.about or ""), _expects(one), _given(ran.get(one.name, {})))
         for one in load_scenarios(path)
     )
     head = ("Scenario", "About", "Must give", "Hits, by platform" if ran else "Given")
     return section(
         "Scenarios",
         "scenarios",
-        paragraph(link(SCENARIOS, f"../{SCENARIOS}") + " holds them as they were run."),
+        paragraph(link(SCENARIOS, f"../{SCENARIOS}") + " holds them as they are run."),
         table(head, rows),
     )
 

@@ -14,6 +14,10 @@ import threading
 
 import pytest
 
+from polysigma.catalog import packaged_names
+
+from .conftest import ROOT
+
 pytest.importorskip("mkdocs", reason="needs MkDocs (pip install 'polysigma[docs]')")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright (pip install 'polysigma[browser]')")
 axe = pytest.importorskip(
@@ -40,8 +44,15 @@ KINDS = [
     "attack/T1071/",
     "platforms/",
     "platforms/falcon/",
+    "detections/edge_device_admin_exposure/",
+    "detections/unmanaged_device_beacon/tuning/",
     "guide/",
-    "guide/writing-a-detection/",
+    *(f"guide/{path.stem}/" for path in sorted((ROOT / "docs/guide").glob("*.md")) if path.stem != "index"),
+    "design/",
+    "reference/",
+    "reference/lint-codes/",
+    "reference/lint-corpus/",
+    "reference/refusals/",
     "reference/assumptions/",
     "reference/steps/",
     "reference/coverage/",
@@ -132,12 +143,20 @@ def test_no_page_is_wider_than_the_screen(opened, address, width):
     assert wide == []
 
 
-@pytest.mark.parametrize("path", [OVERVIEW, RUNBOOK])
-@pytest.mark.parametrize(("width", "height"), [(360, 740), (1280, 800)])
-def test_the_verdict_and_the_first_look_need_no_scrolling(opened, path, width, height):
-    page = opened(path, viewport={"width": width, "height": height})
-    lowest = page.evaluate("document.querySelector('.verdict').getBoundingClientRect().bottom")
-    assert lowest <= height
+@pytest.mark.parametrize(("width", "height"), [(360, 640), (1280, 720)])
+def test_the_verdict_and_the_first_look_need_no_scrolling(opened, address, built_site, width, height):
+    """On every page that an alert leads to, on a small phone, too."""
+    page = opened("", viewport={"width": width, "height": height})
+    below = {}
+    for name in packaged_names():
+        for file in sorted((built_site / "detections" / name).glob("**/index.html")):
+            if "class=verdict" not in file.read_text(encoding="utf-8"):
+                continue
+            page.goto(address + file.relative_to(built_site).as_posix(), wait_until="load")
+            lowest = page.evaluate("document.querySelector('.verdict').getBoundingClientRect().bottom")
+            if lowest > height:
+                below[file.parent.relative_to(built_site).as_posix()] = lowest
+    assert below == {}
 
 
 def test_a_page_asks_nobody_else_and_transfers_little(opened, address):
@@ -188,7 +207,7 @@ def test_search_and_filters_work_by_keyboard(opened, built_site):
     page.wait_for_url("**/detections/?q=regular+beacon")
     page.locator(".found a", has_text="Regular Beacon to a Rare Destination").wait_for()
     page.get_by_role("button", name="Clear").press("Enter")
-    page.get_by_text(f"{len(every)} detections, by name").wait_for()
+    page.get_by_text(f"{len(every)} detections, by title").wait_for()
     page.get_by_label("Fidelity").focus()
     page.keyboard.type("blind")
     page.get_by_label("Platform").focus()
@@ -231,9 +250,43 @@ def test_all_of_a_page_is_readable_without_script(opened):
     assert page.get_by_role("link", name="Botnet Node Beaconing to a Public Address").is_visible()
 
 
+def test_without_script_the_page_says_where_a_long_query_stands_whole(opened, built_site):
+    page = opened(OVERVIEW, java_script_enabled=False)
+    panel = page.locator("#on-sysmon_json")
+    panel.get_by_role("link", name="stands whole on the page of the platform").first.click()
+    query = (built_site / OVERVIEW / "botnet_node_beaconing.sysmon_json.sql").read_text(encoding="utf-8")
+    assert page.locator("#the-query").text_content() == query.rstrip("\n")
+
+
+def test_a_copy_on_a_disk_can_be_read_and_searched(browser, built_site):
+    context = browser.new_context()
+    page = context.new_page()
+    told = []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.goto((built_site / "index.html").as_uri(), wait_until="load")
+    page.get_by_role("searchbox").fill("irc connection")
+    page.keyboard.press("Enter")
+    page.locator(".found a").first.click()
+    page.get_by_role("heading", name="IRC Connection from a Workstation").wait_for()
+    page.get_by_role("link", name="The runbook for").first.click()
+    page.get_by_role("heading", name="IRC Connection from a Workstation on").wait_for()
+    context.close()
+    assert told == []
+
+
+LUMINANCE = """(names) => names.map((name) => {
+  const [r, g, b] = getComputedStyle(document.querySelector(name)).color.match(/[0-9]+/g).map(Number);
+  return 0.299 * r + 0.587 * g + 0.114 * b; })"""
+
+
 def test_a_printed_page_shows_every_tab_and_no_navigation(opened):
-    page = opened(OVERVIEW)
+    page = opened(OVERVIEW, color_scheme="dark")
+    page.get_by_role("button", name="Colours").press("Enter")
+    page.get_by_role("button", name="Colours").press("Enter")
     page.emulate_media(media="print")
+    assert page.get_by_role("heading", name="asim", exact=True).is_visible()
+    assert max(page.evaluate(LUMINANCE, ["body", "pre", "pre u", "main a", ".verdict dd", "h2"])) < 80
     assert page.get_by_text("sigma convert -t kql -p asim").first.is_visible()
     assert not page.get_by_role("navigation", name="Site").is_visible()
     assert not page.get_by_role("tablist").is_visible()

@@ -51,6 +51,12 @@ def test_a_block_keeps_them_and_warns_of_them():
     assert "turn its direction" not in block("ab", "text")
 
 
+def test_a_block_that_cannot_be_shown_is_said_in_its_place():
+    shown = block("a\x00b", "text", "label", "the-query")
+    assert shown.startswith('<p id="the-query">')
+    assert "take it from the downloads" in shown
+
+
 @pytest.mark.parametrize("language", ["logscale", "kusto", "spl", "sql", "yaml", "console", "no-such-language"])
 @settings(deadline=None)
 @given(st.text())

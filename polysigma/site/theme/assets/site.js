@@ -104,7 +104,7 @@ function choose(key) {
 // A block that stands on another page is brought here when its tab is opened; the link stays where that fails.
 const pages = new Map();
 async function bring(line) {
-  if (line.dataset.done) return;
+  if (line.dataset.done || location.protocol === "file:") return;
   line.dataset.done = "yes";
   const link = line.querySelector("a");
   try {
@@ -133,6 +133,9 @@ document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll(".tabs").forEach(tabs);
   document.querySelectorAll("pre").forEach(copyable);
 });
+// What is folded away is printed, too.
+addEventListener("beforeprint", () => document.querySelectorAll("details:not([open])").forEach((one) => { one.open = true; one.dataset.printed = ""; }));
+addEventListener("afterprint", () => document.querySelectorAll("details[data-printed]").forEach((one) => { one.open = false; delete one.dataset.printed; }));
 addEventListener("hashchange", () => {
   const panel = document.getElementById(location.hash.slice(1));
   if (panel && panel.dataset.tab) choose(panel.dataset.tab);
