@@ -16,23 +16,40 @@ if TYPE_CHECKING:
 Path = tuple[str | int, ...]
 
 _WHOLE = re.compile(
-    r"""(?:none|nothing|unknown|unlikely|n\s*/?\s*a|not\s+applicable|not\s+available|t\.?b\.?[dacs]\.?|to\s?do|fixme
-    |to\s+be\s+(?:done|determined|defined|decided|confirmed)|various|several|see\s+(?:above|below)|same\s+as\s+above
-    |legitimate\s+(?:activity|use|usage|software|admin\w*(?:\s+activity)?)|administrative\s+activity
+    r"""(?:
+    (?:none|nothing|no|yes|unknown)(?:\s+(?:known|reported|expected|identified|yet|so\s+far|at\s+this\s+time|at\s+present))*
+    |(?:(?:very|highly|rather)\s+)?(?:unlikely|likely|rare|rarely|possible|various|several|some|minimal)
+    |(?:no\s+)?(?:known\s+)?false\s+positives?(?:\s+(?:known|reported|expected|identified))?
+    |n\s*[/.]?\s*a\.?|not\s+(?:applicable|available|sure|known|relevant)|unclear|t\.?b\.?[dacs]\.?|to\s?do|fixme
+    |to\s+be\s+(?:done|determined|defined|decided|confirmed|written|added)|coming\s+soon|as\s+(?:needed|required|appropriate)
+    |see\s+(?:above|below)|same\s+as\s+(?:above|before|(?:in\s+)?(?:the\s+)?(?:other|previous)\s+\w+)
+    |(?:(?:some|other|any|various)\s+)?legitimate\s+(?:activity|use|usage|software|admin\w*(?:\s+activity)?)
+    |(?:administrative|standard|normal|regular|usual|expected|benign)\s+(?:(?:user|business|system|admin\w*|network)\s+)?
+        (?:activity|activities|behaviou?r|use|usage|traffic|operations)
+    |(?:system\s+)?administrators?|power\s+users|business\s+as\s+usual|various\s+reasons|depends
+    |(?:(?:check|review|analy[sz]e)\s+(?:the\s+)?logs?|investigate(?:\s+(?:the\s+)?(?:alert|host|incident|event|activity))?)
+    |(?:contact|inform|notify|alert)\s+(?:the\s+)?(?:security|soc|ir|incident\s+response|it)\s+team
+    |(?:see|refer\s+to|consult)\s+(?:the\s+)?(?:(?:vendor|official|product)(?:'s)?\s+)?documentation
+    |monitor\s+the\s+situation
     |\W*)[\s.!?]*""",
     re.IGNORECASE | re.VERBOSE,
 )
 """A whole text of this kind stands where nobody knew what to say."""
 
 _PHRASES = re.compile(
-    r"""tune\s+(?:it\s+)?(?:as|if|when)\s+(?:needed|necessary|required)
-    |(?:adjust|adapt|change|modify)\s+(?:\w+\s+){0,3}(?:as\s+(?:needed|appropriate|necessary|required)|to\s+your\s+environment)
-    |tune\s+(?:\w+\s+){0,3}(?:for|to)\s+your\s+environment
+    r"""tune\s+(?:it\s+)?(?:accordingly|(?:as|if|when)\s+(?:needed|necessary|required))
+    |(?:adjust|adapt|change|modify)\s+(?:\w+\s+){0,3}(?:as\s+(?:needed|appropriate|necessary|required)|to\s+your\s+(?:environment|needs))
+    |tune\s+(?:\w+\s+){0,3}(?:for|to)\s+your\s+(?:environment|needs)
+    |(?:whitelist|allowlist|exclude|filter)\s+known[\s-]+good
     |investigate\s+(?:further|accordingly|as\s+(?:needed|appropriate))
+    |(?:logs?|host|system|activity)\s+for\s+(?:anything\s+suspicious|suspicious\s+(?:activity|behaviou?r))
+    |escalate\s+(?:if|when|as)\s+(?:suspicious|needed|necessary|appropriate|required)
     |(?:take|perform)\s+(?:the\s+)?(?:appropriate|necessary)\s+(?:action|steps|measures)
-    |follow\s+your\s+(?:organi[sz]ation's\s+)?(?:incident\s+response\s+)?(?:plan|procedures?|playbook)
+    |follow\s+(?:your|the)\s+(?:organi[sz]ation's\s+)?(?:standard\s+)?(?:incident\s+response\s+|operating\s+)?(?:plan|procedures?|playbook)
+    |follow\s+standard\s+(?:operating\s+)?procedures?|use\s+common\s+sense
+    |re-?image\s+(?:\w+\s+){0,2}(?:if|as|when)\s+(?:needed|necessary|required|appropriate)
     |false\s+positives\s+are\s+(?:unlikely|possible|rare|expected)
-    |lorem\s+ipsum|\bTODO\b|\bFIXME\b|\bTBD\b|\bXXX\b|depending\s+on\s+(?:your|the)\s+environment""",
+    |lorem\s+ipsum|\bTODO\b|\bFIXME\b|\bTBD\b|\bXXX\b|depend(?:s|ing)\s+on\s+(?:your|the)\s+environment""",
     re.IGNORECASE | re.VERBOSE,
 )
 """Phrases that look like advice."""
