@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from polysigma.cql import calls, contexts, production, regexes, structure, suppress
+from polysigma.cql import calls, contexts, production, regexes, structure, suppress, values
 from polysigma.cql.contexts import Context
 from polysigma.cql.parser import parse_tolerantly
 from polysigma.diagnostics import Position
@@ -29,6 +29,7 @@ def lint(text: str, file: str | None = None, context: Context | str | None = Non
         *parsed.problems,
         *calls.check(query),
         *regexes.check(query),
+        *values.check(query),
         *structure.check(query),
         *production.check(query),
     ]

@@ -47,6 +47,30 @@ def check(query: tree.Query) -> Iterator[Diagnostic]:
             case tree.Call():
                 yield from _correlate(node)
                 yield from _condition(node)
+            case tree.Pipeline(steps=steps):
+                for step in steps[1:]:
+                    yield from _foreign(step)
+
+
+_FOREIGN = {
+    **dict.fromkeys(("where", "filter", "search"), "leave the word away: a step is a filter"),
+    **dict.fromkeys(("fields", "project"), "write select([field, field])"),
+    **dict.fromkeys(("stats", "summarize"), "write groupBy([field], function=[...])"),
+    **dict.fromkeys(("eval", "extend"), "write field := expression"),
+    **dict.fromkeys(("limit", "take"), "write head(limit=10)"),
+    "dedup": "write groupBy([field], function=[tail(1)])",
+    "rex": 'write regex("...", field=field)',
+}
+"""Commands of SPL, KQL and SQL, and what CQL has instead."""
+
+
+def _foreign(step: tree.Step) -> Iterator[Diagnostic]:
+    """`| where x > 3`, which looks for the word `where` in the text of the event."""
+    match step:
+        case tree.And(operands=(tree.FreeText(at, tree.Bare(value=word)), *_)) if word.lower() in _FOREIGN:
+            yield finding("foreign-command", f"`{word}` is searched for as text", _FOREIGN[word.lower()], at)
+        case _:
+            pass
 
 
 def _operand(node: tree.Node) -> Iterator[Diagnostic]:

@@ -286,3 +286,30 @@ def test_any_text_gives_findings_inside_it_and_nothing_worse(text: str) -> None:
 
     assert all(inside(one.at) for one in lint(text, context="filter-alert"))
     assert all(inside(node.at) for node in tree.walk(parse_tolerantly(text).query))
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ('#a=b | cidr(x, subnet=["10.0.0.0/8", "10.0.0.0/40"])', "bad-subnet"),
+        ("#a=b | limit 10", "foreign-command"),
+        ("#a=b | fields x, y", "foreign-command"),
+        ("#a=b | join({#c=d}, field=x, include=[y], mode=outer)", "unlisted-value"),
+        ("#a=b | sort([x, y], order=[asc, down], limit=10)", "unlisted-value"),
+    ],
+)
+def test_values_and_commands_of_other_languages_are_found(query, code):
+    assert code in {one.code for one in lint(query)}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'where x > 3 | #a=b | "where" x=1 | Where=2',
+        '#a=b | cidr(x, subnet=["fe80::/10", "10.1.2.3", ?net]) | sort([x, y], order=["ASC", desc], limit=10)',
+        "#a=b | search:=1 | limit=10 | fields=3 | where | mode=outer | in(order, values=[descending])",
+    ],
+)
+def test_what_only_looks_like_them_is_not(query):
+    found = {one.code for one in lint(query)}
+    assert not found & {"bad-subnet", "foreign-command", "unlisted-value"}
