@@ -8,6 +8,7 @@ much of the event as the row can tell. A platform may refuse a rule; what else i
 from __future__ import annotations
 
 import json
+import os
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from sigma.collection import SigmaCollection
 from sigma.exceptions import SigmaError
@@ -273,11 +274,33 @@ def check(documents: list[dict[str, Any]], found: list[naive.Event], left_out: s
     return run
 
 
-OFTEN = settings(deadline=None, suppress_health_check=list(HealthCheck))
+SEED = os.environ.get("POLYSIGMA_SEED")
+"""Takes other cases than those of every run."""
+# Nothing is shrunk: a failure shows the rule, the event and the query, and trying smaller ones takes hours.
+OFTEN = settings(
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],
+    derandomize=SEED is None,
+)
+
+
+def seeded(test: Any) -> Any:
+    return test if SEED is None else seed(SEED)(test)
 
 
 @pytest.mark.parametrize("category", FIELDS)
-@settings(OFTEN, max_examples=2, derandomize=True)
+@seeded
+@settings(OFTEN, max_examples=2)
 @given(data=st.data())
 def test_all_platforms_find_what_the_specification_says(category, data):
+    check(*data.draw(cases(category)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("category", FIELDS)
+@seeded
+@settings(OFTEN, max_examples=int(os.environ.get("POLYSIGMA_EXAMPLES", "44")))
+@given(data=st.data())
+def test_all_platforms_find_what_the_specification_says_of_a_thousand_rules(category, data):
     check(*data.draw(cases(category)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from polysigma.plan.durations import format_duration
@@ -10,7 +11,18 @@ from polysigma.plan.expressions import Column, Exists, In, InNetwork, TextMatch,
 from polysigma.plan.faults import PlanError
 from polysigma.plan.lookups import lookups_of
 from polysigma.plan.lower import Binding, lower
-from polysigma.plan.steps import RULE_COLUMN, TIME_COLUMN, Bucket, Chain, Ordered, Plan, all_steps, counts_rows
+from polysigma.plan.steps import (
+    RULE_COLUMN,
+    TIME_COLUMN,
+    Bucket,
+    Chain,
+    Ordered,
+    Plan,
+    Sort,
+    Take,
+    all_steps,
+    counts_rows,
+)
 from polysigma.plan.types import Type
 from polysigma.platform import FidelityLevel, Loss
 from polysigma.refusals import RefusalCode
@@ -106,6 +118,7 @@ class Compiler:
         for base in correlated.bases:
             losses += base.scope.losses(counts=counts, fields=correlated.asked[base.name], window=correlated.window)
             losses += _too_fine(base.scope.resolution, correlated)
+        losses += _cut_by_address(correlated)
         losses += [Loss(level=FidelityLevel.APPROXIMATE, reason=reason) for reason in correlated.approximations]
         return self._finished(plan, correlated.bases, tuple(losses), correlated.settings)
 
@@ -167,6 +180,16 @@ def _too_fine(resolution: int, correlated: Correlated) -> list[Loss]:
         f"{format_duration(min(short))}"
     )
     return [Loss(level=FidelityLevel.BLIND, reason=reason)]
+
+
+def _cut_by_address(correlated: Correlated) -> list[Loss]:
+    """What is lost where rows are cut off in the order of addresses, which is that of their text on the platform."""
+    for step, after in pairwise(correlated.steps):
+        if isinstance(step, Sort) and isinstance(after, Take):
+            named = [name for name, _ in step.columns if correlated.columns.get(name) is Type.ADDRESS]
+            reason = "which of the rows that are equal up to {} are taken hangs on how the platform spells addresses"
+            return [Loss(level=FidelityLevel.APPROXIMATE, reason=reason.format(name)) for name in named[:1]]
+    return []
 
 
 def _always_there(bases: tuple[BaseRule, ...]) -> frozenset[str]:

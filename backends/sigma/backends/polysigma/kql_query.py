@@ -343,7 +343,7 @@ class Query:
         return [(written, source), *address_columns(column, name(written))]
 
     def _step(self, step: Step) -> None:
-        if self.bucket is not None and not (isinstance(step, Group) and self.bucket.name in step.by):
+        if self.bucket is not None and not _only_key(step, self.bucket.name):
             self.lines.append(f"extend {name(self.bucket.name)} = {self._bin(name(self.clock), self.bucket.seconds)}")
             self.bucket = None
         match step:
@@ -445,6 +445,14 @@ class Query:
         if self.job.carry:
             shown = [self.time, *shown, *self.job.carry]
         return _listed("project", [name(column) for column in dict.fromkeys(shown)])
+
+
+def _only_key(step: Step, bucket: str) -> bool:
+    """Whether a bucket is a key of a group that does not measure it: what `by` names is not there for measures yet."""
+    if not isinstance(step, Group) or bucket not in step.by:
+        return False
+    parts = (part for item in step.measures for part in (item.value, item.condition) if part is not None)
+    return not any(bucket in columns(part) for part in parts)
 
 
 def _listed(operator: str, items: list[str]) -> str:

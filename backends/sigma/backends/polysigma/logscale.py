@@ -325,7 +325,8 @@ class _Query:
         if not self.keys or not set(by) <= set(self.keys):
             raise unsupported(RefusalCode.STEP, "LogScale can annotate only after a group, by some of its keys")
         kept = [column for column in self.types if column not in self.keys]
-        before, functions, renames = self._measures(measures, {*by, *kept})
+        # A list must not stand in the place of a key that the inner groups have.
+        before, functions, renames = self._measures(measures, {*self.keys, *kept})
         carried = f"selectLast([{', '.join(field_name(column) for column in kept)}])" if kept else ""
         inner = [carried] if carried else []
         if rest:
