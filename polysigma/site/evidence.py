@@ -3,8 +3,9 @@
     python -m polysigma.site.evidence [DETECTION]...
 
 measures what is not there yet, or not of these rules and this code, and leaves a file for each detection in
-`build/evidence` (`POLYSIGMA_SITE_EVIDENCE` names another folder). The site takes from there what is of its rules; what
-is not there is not shown, and the page says so.
+`build/evidence` (`POLYSIGMA_SITE_EVIDENCE` names another folder). Without a name it does so for the site's detections:
+the packaged ones, or those in the folders that `POLYSIGMA_SITE_RULES` names. The site takes from there what is of its
+rules; what is not there is not shown, and the page says so.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def folder() -> Path:
 
 
 def evidence(name: str, rule: Path) -> dict[str, Any] | None:
-    """What was measured of a detection, by its name and its rule's file; None where that is of other rules or code."""
+    """What was measured of the detection in a folder, by the folder's name and the rule's file; None where that is of
+    other rules or code."""
     path = folder() / f"{name}.json"
     if not path.is_file():
         return None
@@ -103,7 +105,8 @@ def main(names: Iterable[str]) -> int:
 
     failed = 0
     folder().mkdir(parents=True, exist_ok=True)
-    for reference in list(names) or packaged_names():
+    named = os.environ.get("POLYSIGMA_SITE_RULES")
+    for reference in list(names) or (named.split(os.pathsep) if named else packaged_names()):
         for rule in resolve(reference):
             name = rule.parent.name
             if not rule.with_name(SCENARIOS).is_file() or evidence(name, rule) is not None:

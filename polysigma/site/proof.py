@@ -26,7 +26,8 @@ def has_scenarios(detection: Detection) -> bool:
 
 def measured(detection: Detection) -> dict[str, Any] | None:
     """What was measured of the detection, if it was."""
-    return evidence(detection.name, detection.file.path) if has_scenarios(detection) else None
+    path = detection.file.path
+    return evidence(path.parent.name, path) if has_scenarios(detection) else None
 
 
 def _verdicts(detection: Detection) -> list[dict[str, Any]]:

@@ -87,6 +87,24 @@ def test_a_change_of_a_rule_or_its_scenarios_makes_evidence_old(tmp_path):
     assert evidence.fingerprint(tmp_path) != first
 
 
+def test_the_detections_of_the_site_are_measured_also_where_they_are_not_the_packaged_ones(tmp_path, monkeypatch):
+    folder = tmp_path / "rules" / "a_folder"
+    folder.mkdir(parents=True)
+    for file in ("rule.yml", "scenarios.yaml"):
+        (folder / file).write_bytes(RULE.with_name(file).read_bytes())
+    monkeypatch.setenv("POLYSIGMA_SITE_EVIDENCE", str(tmp_path / "kept"))
+    monkeypatch.setenv("POLYSIGMA_SITE_RULES", str(tmp_path / "rules"))
+
+    def found(_name, rule):
+        made = measured()
+        return {**made, "of": evidence.fingerprint(rule.parent), "proof": {**made["proof"], "holds": True}}
+
+    monkeypatch.setattr(evidence, "measure", found)
+    assert evidence.main([]) == 0
+    made = pages([str(tmp_path / "rules")]).pages[f"detections/{NAME}/proof/index.html"]
+    assert "1 of 1 scenarios as declared" in Page(made.body).text
+
+
 @pytest.mark.slow
 def test_a_detection_is_measured_once(tmp_path, monkeypatch, capsys):
     pytest.importorskip("duckdb", reason="needs DuckDB (pip install 'polysigma[prove]')")
