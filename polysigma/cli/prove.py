@@ -50,6 +50,7 @@ def command(
     Exits with 0 when nothing differs but what is declared, 1 when something does or when scenarios prove nothing, 2
     when a rule cannot be read.
     """
+    from polysigma.blanks import blanks
     from polysigma.catalog import packaged_names, read_rules
     from polysigma.convert import pairs
     from polysigma.prove import prove
@@ -58,6 +59,8 @@ def command(
 
     wanted = pairs(platforms, target)
     files, findings = read_rules(rules or packaged_names())
+    found = blanks(dict.fromkeys(file.path.parent for file in files))
+    findings += [one for left in found.values() for one in left if not str(one.file).endswith("guide.yaml")]
     if findings:
         raise PolysigmaError(*findings)
     with progress() as told:

@@ -112,6 +112,14 @@ def test_with_its_blanks_filled_a_new_detection_passes_check(polysigma, made):
     assert shown.code == 0, shown.said
 
 
+def test_prove_names_the_blanks_that_keep_it_from_running(polysigma, made):
+    shown = polysigma("prove", made)
+    assert shown.code == 2
+    assert shown.out == ""
+    files = {line.split(":")[0].rpartition("/")[2] for line in shown.err.splitlines() if "error blank" in line}
+    assert files == {"rule.yml", "scenarios.yaml"}
+
+
 @pytest.mark.parametrize("made", list(CATEGORIES), indirect=True)
 def test_with_its_blanks_filled_a_new_detection_is_proven(polysigma, made):
     fill(made)
