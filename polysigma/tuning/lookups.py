@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from polysigma.source import Document
     from polysigma.tuning.model import Entry, Exclusion
 
-MOST_VALUES = 100_000
-"""So many values one file may have. Whoever excludes more does not exclude, but looks at what is left."""
+MOST_VALUES = 65_536
+"""So many values one file may have: as many addresses as the widest network that may be excluded without a process."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,29}")
 
 

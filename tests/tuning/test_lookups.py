@@ -133,6 +133,15 @@ def test_many_more_values_than_a_query_could_hold(polysigma, site):
     assert len(shown.out) < 5000
 
 
+def test_more_values_than_a_network_that_may_be_excluded_has_addresses_are_refused(polysigma, site):
+    values = "".join(f"198.{18 + number // 65536}.{number // 256 % 256}.{number % 256}\n" for number in range(65_537))
+    shown = polysigma(
+        "convert", BEACON, "-p", "falcon", "--tuning", site(BY_LOOKUP, servers=f"DestinationIp\n{values}")
+    )
+    assert shown.code == 2
+    assert "servers.csv:65538:1: error lookup more than 65,536 values" in shown.err
+
+
 # What is uploaded.
 
 
