@@ -66,7 +66,8 @@ def refused(made: dict[str, Any]) -> list[str]:
         collection = SigmaCollection.from_dicts([made], collect_errors=True, resolve_references=False)
     except SigmaError as error:
         return [str(error)]
-    except (AttributeError, KeyError, NameError, TypeError, ValueError) as error:  # pySigma trips over values of the wrong type
+    except (AttributeError, KeyError, NameError, TypeError, ValueError) as error:
+        # pySigma trips over values of the wrong type.
         return [f"{type(error).__name__}: {error}"]
     found = [*collection.errors, *(error for one in collection.filters for error in one.errors)]
     return list(dict.fromkeys(str(error) for error in found))
