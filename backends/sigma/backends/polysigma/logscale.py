@@ -443,6 +443,7 @@ class _Query:
             elif isinstance(step, Group):
                 order = ()
         shown = list(dict.fromkeys(column for output in self.plan.outputs for column in output.columns))
+        asked = bool(order)
         if not order:
             # The greatest number first, and then by the key, so that it is the same at every run.
             numbers = [name for output in self.plan.outputs if output.role == "value" for name in output.columns]
@@ -451,7 +452,12 @@ class _Query:
         listed = ", ".join(field_name(name) for name in shown)
         by = ", ".join(field_name(name) for name, _ in order)
         directions = ", ".join("desc" if down else "asc" for _, down in order)
-        return f"table([{listed}],\n    sortby=[{by}], order=[{directions}], limit={limit})"
+        # Texts that are numbers would come before all others: unless told otherwise, table() orders numbers.
+        types = {name: output.type for output in self.plan.outputs for name in output.columns}
+        texts = [types.get(name) in {Type.TEXT, Type.ADDRESS} for name, _ in order]
+        kinds = ", ".join("string" if text else "number" for text in texts)
+        typed = f" type=[{kinds}]," if asked and any(texts) else ""
+        return f"table([{listed}],\n    sortby=[{by}], order=[{directions}],{typed} limit={limit})"
 
 
 def _listed(functions: list[str], depth: int = 0) -> str:
