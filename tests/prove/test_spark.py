@@ -13,6 +13,7 @@ from polysigma.engines.runners.spark import SparkRunner
 from polysigma.prove import Status, perform, prove
 from polysigma.prove.prepare import prepare
 from polysigma.telemetry import SCENARIOS, load_scenarios
+from polysigma.tuning import apply, read_tuning
 
 UNAVAILABLE = SparkRunner().unavailable()
 on_spark = pytest.mark.skipif(UNAVAILABLE is not None, reason=UNAVAILABLE or "Spark is here")
@@ -54,6 +55,30 @@ def test_a_wrong_query_for_spark_is_told():
     assert perform(trial).mismatch is None
     assert ">= 20" in trial.text
     assert perform(replace(trial, text=trial.text.replace(">= 20", ">= 19"))).mismatch is not None
+
+
+@pytest.mark.slow
+@on_spark
+def test_a_lookup_leaves_out_on_spark_what_it_names(tmp_path):
+    (tmp_path / "known.csv").write_text("DestinationIp\n203.0.113.10\n", encoding="utf-8")
+    tuning = tmp_path / "tuning.yaml"
+    tuning.write_text(
+        "- detection: botnet_node_beaconing\n  exclude:\n    - via: lookup\n      file: known.csv\n"
+        "      field: DestinationIp\n      reason: the service that hosts monitor, confirmed by its owner\n"
+        "      owner: network-team\n      expires: 2099-12-31\n",
+        encoding="utf-8",
+    )
+    files, _ = read_rules(["botnet_node_beaconing"])
+    tuned = apply(files, read_tuning(str(tuning)))
+    settings = {**tuned.options(), "dialect": "spark"}
+    detections, _ = prepare(list(tuned.files), ON_EVENTS, names=["twenty_connections"], settings=settings)
+    (trial,) = detections[0].benches[0].trials
+    outcome = perform(trial)
+    assert (outcome.error, outcome.mismatch) == (None, None)
+    assert "polysigma_" in trial.text
+    plain, _ = prepare(files, ON_EVENTS, names=["twenty_connections"], settings={"dialect": "spark"})
+    (untuned,) = plain[0].benches[0].trials
+    assert len(outcome.hits) < len(perform(untuned).hits)
 
 
 @pytest.mark.slow

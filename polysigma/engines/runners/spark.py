@@ -16,6 +16,7 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
+from polysigma.engines import lookups
 from polysigma.engines.runners import Data, Result, Runner, Store, Window
 from polysigma.engines.sql_text import (
     FORM,
@@ -29,6 +30,7 @@ from polysigma.engines.sql_text import (
     read_query,
     with_selections,
 )
+from polysigma.plan.lookups import COLUMN
 from polysigma.schemas import load
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class SparkRunner(Runner):
         try:
             query = read_query(text, _DIALECT)
             _fill([], list(load(schema).columns()))
+            _upload(text, dict.fromkeys(lookups.named(lookups.words(text)), ()))
             _sql(query.text)
         except PolysigmaError as error:
             return list(error.findings)
@@ -71,6 +74,7 @@ class SparkRunner(Runner):
         more = sorted({name for row in data.rows[:1] for name in row} - set(known))
         names = columns_read(read_query(text, _DIALECT), (*known, *more))
         _fill(data.rows, names)
+        _upload(text, data.lookups)
         return _SparkStore(text)
 
     def prefixes(self, text: str) -> list[str]:
@@ -155,6 +159,18 @@ def _fill(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
     fields = [StructField(found[0], StringType()) for found in spellings.values()]
     frame = _session().createDataFrame(table, StructType(fields or [StructField("nothing", StringType())]))
     frame.createOrReplaceTempView(TABLE)
+
+
+def _upload(text: str, uploaded: Mapping[str, Sequence[str]]) -> None:
+    """Makes a table of each lookup that a query names. Raises PolysigmaError for one that was not uploaded."""
+    from pyspark.sql.types import StringType, StructField, StructType
+
+    for name in lookups.named(lookups.words(text)):
+        if name not in uploaded:
+            raise lookups.missing(name)
+        rows = [(value,) for value in uploaded[name]]
+        frame = _session().createDataFrame(rows, StructType([StructField(COLUMN, StringType())]))
+        frame.createOrReplaceTempView(name)
 
 
 def _text(value: Any) -> str | None:
