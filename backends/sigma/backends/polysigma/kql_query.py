@@ -386,7 +386,7 @@ class Query:
 
     def _group(self, step: Group) -> None:
         printed = [measure(item, self.expressions, self.time) for item in step.measures]
-        self._before(printed)
+        self.lines += self._before(printed)
         assignments = [item.text for item in printed]
         names = {item.name for item in step.measures}
         if self.job.carry:
@@ -418,23 +418,23 @@ class Query:
             return f"{name(key)} = {self._bin(name(self.clock), self.bucket.seconds)}"
         return name(key)
 
-    def _before(self, printed: list[Printed]) -> None:
+    def _before(self, printed: list[Printed]) -> list[str]:
         items = [item for one in printed for item in one.before]
-        if items:
-            self.lines.append(_listed("extend", [f"{name(column)} = {text}" for column, text in items]))
+        return [_listed("extend", [f"{name(column)} = {text}" for column, text in items])] if items else []
 
     def _annotate(self, step: Annotate) -> None:
         """The rows so far under a name, and their measures looked up by the key."""
         if not step.by:
             raise unsupported(RefusalCode.STEP, "annotate without a key is not printed for KQL yet")
         printed = [measure(item, self.expressions, self.time) for item in step.measures]
-        self._before(printed)
         self.rows += 1
         rows = f"Rows{self.rows}"
         self.lets.append(f"let {rows} = materialize(\n    {self._nested(self.lines)});")
         keys = ", ".join(name(key) for key in step.by)
         body = ", ".join(item.text for item in printed)
-        self.lines = [rows, f"lookup kind=inner ({rows} | summarize {body} by {keys}) on {keys}"]
+        # What the measures need first is computed on their side only: a lookup keeps the left column of one name.
+        before = "".join(f" | {line}" for line in self._before(printed))
+        self.lines = [rows, f"lookup kind=inner ({rows}{before} | summarize {body} by {keys}) on {keys}"]
         self.types = columns_after((step,), self.types)
         self.present |= {item.name for item, text in zip(step.measures, printed, strict=True) if text.there}
 
