@@ -335,6 +335,51 @@ def test_all_platforms_give_what_the_steps_mean(number):
     assert check(f"{SEED}-{number}")
 
 
+FOUND = {
+    "a list over some of a group's keys does not take the place of the others": [
+        {"group": {"by": ["CommandLine", "ProcessId"], "measures": {"N": "count()"}}},
+        {"annotate": {"by": ["CommandLine"], "measures": {"All": "collect(ProcessId, 100)"}}},
+        {"where": "ProcessId > 0"},
+    ],
+    "a group measures the bucket that it is by": [
+        {"bucket": {"Hour": "1h"}},
+        {
+            "group": {
+                "by": ["CommandLine", "Hour"],
+                "measures": {"Last": "max(Hour)", "N": "count()"},
+            }
+        },
+    ],
+    "a text that is a number is ordered as text": [
+        {"group": {"by": ["CommandLine"], "measures": {"N": "count()"}}},
+        {"sort": ["CommandLine"]},
+    ],
+    "the first of a key is that of all its rows": [
+        {"annotate": {"by": ["CommandLine"], "measures": {"First": "first(EventTime)"}}},
+        {"group": {"by": ["CommandLine"], "measures": {"Latest": "max(First)"}}},
+    ],
+}
+"""What random maps have found, each by the least steps that show it."""
+
+
+@pytest.mark.parametrize("why", FOUND)
+def test_what_was_found_once_stays_mended(why):
+    (base, correlation) = documents(random.Random(0), "process_creation", 0, ordered=True)[-2:]
+    base = {**base, "detection": {"s": {"ProcessId|gte": 0}, "condition": "s"}}
+    correlation["correlation"] |= {"rules": [base["name"]], "group-by": ["CommandLine"]}
+    correlation["polysigma"]["steps"] = FOUND[why]
+    found = [
+        {"UtcTime": f"2026-03-02 {8 + at // 2:02}:{at:02}:00.000", "CommandLine": text, "ProcessId": str(at % 3)}
+        for at, text in enumerate(["ab", "12", " a ", "ab", "é", "12", "AB", "ab"])
+    ]
+    answered = 0
+    for name in PLACES["process_creation"]:
+        wrong, query = outcome("process_creation", name, [base, correlation], found)
+        assert not wrong, f"{name}: {wrong}\n{query}"
+        answered += not query.startswith("refused")
+    assert answered >= 3
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("tens", range(3, 20))
 def test_all_platforms_give_what_a_thousand_maps_of_steps_mean(tens):
