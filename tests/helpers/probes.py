@@ -8,16 +8,33 @@ value. What the plan makes of them is the oracle's to say.
 from __future__ import annotations
 
 import ipaddress
+import re
+from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from polysigma.plan.expressions import Column, Comparison, Constant, Expression, In, InNetwork, TextMatch, columns, walk
-from polysigma.plan.steps import Annotate, Derive, Group, Score, Where
+from polysigma.plan.expressions import (
+    Column,
+    Comparison,
+    Constant,
+    Expression,
+    In,
+    InNetwork,
+    Or,
+    TextMatch,
+    Wildcard,
+    columns,
+    walk,
+)
+from polysigma.plan.steps import TIME_COLUMN, Annotate, Derive, Group, Score, Where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from polysigma.plan.steps import Plan
 
+GRID = 16
+"""Places of a scenario between which edges are looked for."""
 ADDRESSES = ("::ffff:192.0.2.1", "::FFFF:10.1.2.3", "2001:DB8::1", "fe80::1%3")
 """Addresses in spellings that every platform reads alike."""
 HEXADECIMAL = ("::ffff:c000:201", "::ffff:a01:203")
@@ -25,37 +42,143 @@ HEXADECIMAL = ("::ffff:c000:201", "::ffff:a01:203")
 
 
 def probes(
-    plan: Plan, rows: Sequence[Mapping[str, Any]], hosts: Iterable[str], *, hexadecimal: bool = True
+    plan: Plan,
+    rows: Sequence[Mapping[str, Any]],
+    hosts: Iterable[str],
+    *,
+    hexadecimal: bool = True,
+    empty: bool = True,
 ) -> list[dict[str, Any]]:
-    """The rows, then a copy of them for each value of each column that the plan tells from others."""
+    """Copies of the rows for each value of each column that the plan tells from others: in all rows, or the last.
+
+    The rows are as many as are just enough for a hit, so that the last one decides where values are counted. Further
+    copies have no value in a column, the value in another of the columns that a derived one is made of, or every second
+    one in other letters. `hexadecimal` and `empty` are for platforms that are declared to read such addresses, and text
+    that is empty where it is only measured, otherwise.
+    """
+    copies = Copies(plan, rows, hosts)
     made = [dict(row) for row in rows]
-    raw = {name for row in rows for name in row}
-    derived = {name: value for source in plan.sources for name, value in source.derived}
-    for step in plan.steps:
-        if isinstance(step, Derive):
-            derived |= {name: value for name, value in step.columns if columns(value)}
-    key = [name for host in hosts for name in _raw(host, derived, raw)]
-    number = 0
+
+    def last(name: str, value: Callable[[Any], Any]) -> None:
+        *before, row = copies.fresh(rows)
+        made.extend([*before, {**row, name: value(row.get(name))}])
+
     for column, value in _values(plan):
-        if value in HEXADECIMAL and not hexadecimal:
+        if value("") in HEXADECIMAL and not hexadecimal:
             continue
-        for name in _raw(column, derived, raw):
-            number += 1
-            made += [_on(number, key, {**row, name: value}) for row in rows if _there(row.get(name))]
-    for name in sorted({one for column in _read(plan) for one in _raw(column, derived, raw)}):
-        number += 1
-        made += [_on(number, key, {**row, name: ""}) for row in rows if isinstance(row.get(name), str)]
-        made += [_on(number, key, {**row, name: None}) for row in rows if not isinstance(row.get(name), str)]
+        for name in copies.raw(column):
+            made += [{**row, name: value(row[name])} for row in copies.fresh(rows) if _there(row.get(name))]
+            if _there(rows[-1].get(name)):
+                last(name, value)
+    measured = {one for column in _measured(plan) for one in copies.raw(column)} - set(copies.keys)
+    for name in sorted(measured) if empty else ():
+        if isinstance(rows[-1].get(name), str):
+            made += [{**row, name: ""} for row in copies.fresh(rows)]
+            last(name, _nothing)
+    for name in sorted({one for column in _read(plan) for one in copies.raw(column)}):
+        made += [{**row, name: _nothing(row.get(name))} for row in copies.fresh(rows)]
+        last(name, _nothing)
+        # One row more, without the value, and with others in what is counted.
+        beside = {other: _other(value) for other in measured if other != name and (value := rows[-1].get(other))}
+        fresh = copies.fresh(rows)
+        made += [*fresh, {**fresh[-1], **beside, name: _nothing(rows[-1].get(name))}]
+    for name in sorted({one for column in _named(plan) for one in copies.raw(column)}):
+        for number, row in enumerate(copies.fresh(rows)):
+            text = row.get(name)
+            made.append({**row, name: text.swapcase()} if isinstance(text, str) and number % 2 else row)
+    # Two keys that only their addresses tell apart, so that the last column of an order decides.
+    twins = copies.fresh(rows)
+    made += twins
+    for row in twins:
+        changed = {name: "52.1.1.1" for name in copies.keys if _is_ipv4(row.get(name))}
+        made += [{**row, **changed}] if changed else []
+    for names in copies.alternatives():
+        for name in names:
+            for other in names:
+                if name != other and any(_there(row.get(name)) for row in rows):
+                    made += [{**row, name: None, other: row.get(name)} for row in copies.fresh(rows)]
     return made
+
+
+class Copies:
+    """Copies of rows, each on hosts of its own; where the plan counts over hosts, to peers of their own too."""
+
+    def __init__(self, plan: Plan, rows: Iterable[Mapping[str, Any]], hosts: Iterable[str]) -> None:
+        self._columns = {name for row in rows for name in row}
+        self._derived = {name: value for source in plan.sources for name, value in source.derived}
+        for step in plan.steps:
+            if isinstance(step, Derive):
+                self._derived |= {name: value for name, value in step.columns if columns(value)}
+        hosts = set(hosts)
+        self._hosts = [name for host in sorted(hosts) for name in self.raw(host)]
+        over = [step.by for step in plan.steps if isinstance(step, Annotate) and not hosts & set(step.by)]
+        self._peers = [name for by in over for column in by for name in self.raw(column)]
+        self.keys = sorted({name for column in _read(plan) for name in self.raw(column)})
+        self._number = 0
+
+    def raw(self, column: str) -> list[str]:
+        """The columns of rows that a column is made of."""
+        return _raw(column, self._derived, self._columns)
+
+    def alternatives(self) -> list[list[str]]:
+        """Columns that one derived column, which is no time, is made of, where they are several."""
+        made = (columns(value) for name, value in self._derived.items() if name != TIME_COLUMN)
+        found = [[name for name in names if name not in self._derived] for names in made]
+        return [names for names in found if len(names) > 1]
+
+    def fresh(self, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """A copy of the rows; a host without a name keeps none."""
+        self._number += 1
+        made = []
+        for row in rows:
+            copy = dict(row)
+            for name in self._hosts:
+                if _there(copy.get(name)):
+                    copy[name] = f"{copy[name]}-{self._number}"
+            for name in self._peers:
+                if _is_ipv4(copy.get(name)):
+                    copy[name] = f"52.{self._number // 250}.{self._number % 250}.{copy[name].split('.')[3]}"
+            made.append(copy)
+        return made
+
+
+def edges(rows: Sequence[Mapping[str, Any]], find: Callable[[Sequence[Mapping[str, Any]]], Hashable]) -> list[int]:
+    """How many of the first rows make a difference, and one fewer, by what `find` says of them; all of them last.
+
+    Looked for between a few places, and where these differ between them: what comes and goes in between is not seen.
+    """
+    found: dict[int, Hashable] = {}
+
+    def at(count: int) -> Hashable:
+        if count not in found:
+            found[count] = find(rows[:count])
+        return found[count]
+
+    chosen = {len(rows)}
+    stretches = list(pairwise(sorted({len(rows) * part // GRID for part in range(GRID + 1)})))
+    while stretches:
+        first, last = stretches.pop()
+        if at(first) == at(last):
+            continue
+        if last - first == 1:
+            chosen |= {first, last}
+            continue
+        middle = (first + last) // 2
+        stretches += [(first, middle), (middle, last)]
+    return sorted(chosen - {0})
+
+
+def _is_ipv4(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"\d+(\.\d+){3}", value) is not None
 
 
 def _there(value: object) -> bool:
     return value is not None and value != ""
 
 
-def _on(number: int, key: Sequence[str], row: dict[str, Any]) -> dict[str, Any]:
-    """The row on a host of its own; a host without a name keeps none."""
-    return {**row, **{name: f"{row[name]}-{number}" for name in key if _there(row.get(name))}}
+def _nothing(value: object) -> str | None:
+    """No value, as rows have it: an empty text for a text."""
+    return "" if isinstance(value, str) else None
 
 
 def _raw(
@@ -70,7 +193,7 @@ def _raw(
 
 def _expressions(plan: Plan) -> Iterator[Expression]:
     for source in plan.sources:
-        yield from (source.condition, *(value for _, value in source.derived))
+        yield from (*source.event, source.condition, *(value for _, value in source.derived))
     for step in plan.steps:
         match step:
             case Where(condition=condition):
@@ -86,34 +209,88 @@ def _expressions(plan: Plan) -> Iterator[Expression]:
 
 
 def _read(plan: Plan) -> set[str]:
-    """The columns without which a row is not found, or in no group. What is only measured is left out.
-
-    A row may hold an empty text there, or a data model fill it, which LogScale and tstats count as a value.
-    """
+    """The columns without which a row is not found, or in no group."""
     by = {name for step in plan.steps if isinstance(step, Group | Annotate) for name in step.by}
     return by | {name for source in plan.sources for name in columns(source.condition)}
 
 
-def _values(plan: Plan) -> Iterator[tuple[str, Any]]:
-    """Each column that is compared, with each of the values."""
+def _measured(plan: Plan) -> set[str]:
+    """The columns that are counted, added up or listed."""
+    measures = (one for step in plan.steps if isinstance(step, Group | Annotate) for one in step.measures)
+    return {name for one in measures if one.value is not None for name in columns(one.value)}
+
+
+def _other(value: Any) -> Any:
+    """Another value of the same kind."""
+    return f"{value}x" if isinstance(value, str) and not value.isdigit() else value
+
+
+def _named(plan: Plan) -> set[str]:
+    """Every column that the plan groups by or tests."""
+    tested = {name for expression in _expressions(plan) for name in columns(expression)}
+    return (tested | _read(plan)) - _of_events(plan)
+
+
+def _of_events(plan: Plan) -> set[str]:
+    """The columns that say what kind of event a row is: a product writes these in one way."""
+    return {name for source in plan.sources for test in source.event for name in columns(test)}
+
+
+def _values(plan: Plan) -> Iterator[tuple[str, Callable[[Any], Any]]]:
+    """Each column that is compared, with each of the values that it is to have, made from that of the row."""
     done = set()
+    constant = _of_events(plan)
     for expression in _expressions(plan):
         for node in walk(expression):
-            for pair in _compared(node):
-                if pair not in done:
-                    done.add(pair)
-                    yield pair
+            for column, value in _compared(node):
+                if column in constant and isinstance(value, str) and value.upper() == value != value.lower():
+                    continue
+                if (column, value) in done:
+                    continue
+                done.add((column, value))
+                if isinstance(value, tuple):
+                    yield from ((column, partial(_filled, value, fill)) for fill in _FILLS)
+                else:
+                    yield column, partial(_constant, value)
+            if isinstance(node, Or):
+                yield from _one_of(node)
+
+
+def _constant(value: Any, _: Any) -> Any:
+    return value
+
+
+_FILLS: tuple[Callable[[str], str], ...] = (str, lambda _: "x", lambda old: old.split(".")[0])
+"""What stands for the first wildcard of a pattern: what the row has, nothing of it, its first label."""
+
+
+def _filled(parts: Sequence[str | Wildcard], fill: Callable[[str], str], old: Any) -> str:
+    fills = iter((fill(str(old)),))
+    return "".join(part if isinstance(part, str) else next(fills, "x") for part in parts)
+
+
+def _one_of(node: Or) -> Iterator[tuple[str, Callable[[Any], Any]]]:
+    """Of texts any of which will do, each one alone: the others are taken out of what the row has."""
+    texts = [item for item in node.items if isinstance(item, TextMatch)]
+    words = sorted({part for item in texts for part in item.parts if isinstance(part, str)}, key=len, reverse=True)
+    if len(texts) < 2:
+        return
+    others = re.compile("|".join(map(re.escape, words)), re.IGNORECASE)
+    for item in texts:
+        for cased in (item.parts, tuple(part if isinstance(part, Wildcard) else part.upper() for part in item.parts)):
+            yield from ((name, partial(_filled, cased, partial(others.sub, " "))) for name in columns(item.item))
 
 
 def _compared(node: Expression) -> Iterator[tuple[str, Any]]:
     match node:
         case In(item=item, choices=choices):
-            yield from ((name, value) for name in columns(item) for value in getattr(choices, "items", ()))
+            for value in getattr(choices, "items", ()):
+                yield from ((name, one) for name in columns(item) for one in _spelled(value))
         case Comparison(left=left, right=Constant(value=value)) if not isinstance(value, bool):
-            yield from ((name, value) for name in columns(left))
+            yield from ((name, one) for name in columns(left) for one in _spelled(value))
         case TextMatch(item=item, parts=parts):
-            text = "".join(part if isinstance(part, str) else "x" for part in parts)
-            yield from ((name, text) for name in columns(item))
+            upper = tuple(part if isinstance(part, Wildcard) else part.upper() for part in parts)
+            yield from ((name, one) for name in columns(item) for one in dict.fromkeys((parts, upper)))
         case InNetwork(item=item, networks=networks):
             for name in columns(item) if isinstance(item, Column) else ():
                 for network in map(ipaddress.ip_network, networks):
@@ -127,3 +304,8 @@ def _compared(node: Expression) -> Iterator[tuple[str, Any]]:
                 yield from ((name, address) for address in (*ADDRESSES, *HEXADECIMAL))
         case _:
             return
+
+
+def _spelled(value: Any) -> Iterable[Any]:
+    """A text in its own and in capital letters."""
+    return dict.fromkeys((value, value.upper())) if isinstance(value, str) else (value,)

@@ -1,0 +1,127 @@
+"""Mutants of queries: every kind of fault is made of every language, and each is one fault."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+import pytest
+from query_mutants import mutants
+
+CQL = """\
+// a comment with 10 and or
+#event_simpleName=NetworkConnectIP4
+| !cidr(Peer, subnet=["10.0.0.0/8", "127.0.0.0/8"])
+| (Image=/\\.exe$/i or Image="sh")
+| Program := coalesce([Image, Path])
+| Hour := Time / 3600000
+| round(Hour, how=floor)
+| Hour := Hour * 3600000
+| groupBy([Host, Peer], limit=max, function=[
+      count(as=Count),
+      sum(Weight, as=Total)
+    ])
+| Count >= 20 and Total > 3
+| case {
+    Count > 100 | Score := 2;
+    * | Score := 0;
+  }
+| table([Host, Peer, Score], sortby=[Score, Host], order=[desc, asc], limit=20000)
+"""
+KQL = """\
+// a comment with 10 and or
+Events
+| where Peer !in ("10.0.0.1", "10.0.0.2") and isnotempty(Host)
+| where (Image endswith @"\\sh.exe" or Image =~ "bash") and not(Port == 53)
+| extend Program = coalesce(tolower(Image), "")
+| summarize
+    Total = sum(Weight),
+    Peers = count_distinct(Peer)
+    by Host, Port, Hour = bin(Timestamp, 1h)
+| lookup kind=inner (Rows | summarize Most = max(Total) by Host) on Host
+| where Total >= 20
+| extend Score = case(
+    Total > 100, 2,
+    0)
+| sort by Score desc, Host asc
+"""
+SPL = """\
+``` a comment with 10 AND OR ```
+`sysmon` EventCode=3 Initiated="true"
+| where Peer!="" AND NOT (cidrmatch("10.0.0.0/8", Peer) OR cidrmatch("127.0.0.0/8", Peer))
+| eval Host=lower(Computer), Hour=floor(_time/3600)*3600
+| stats count AS Count,
+    dc(Peer) AS Peers
+    by Host, Hour
+| where Count>=20
+| sort 0 -Count, Host
+"""
+SQL = """\
+WITH matched AS (
+  SELECT *, MAKE_TIMESTAMP((EPOCH_US("Time") // 3600000000) * 3600000000) AS "Hour"
+  FROM events
+  WHERE LOWER("Image") = 'sh' AND NOT ("Port" IN (53, 123) OR "Peer" LIKE '10.%')
+), step_1 AS (
+  SELECT "Host", "Peer", SUM("Weight") AS "Total", COUNT(DISTINCT "Port") AS "Ports"
+  FROM matched GROUP BY "Host", "Peer"
+)
+SELECT *, CASE WHEN "Total" > 100 THEN 2 WHEN "Total" > 20 THEN 1 ELSE 0 END AS "Score"
+FROM step_1 WHERE COALESCE("Total" >= 20, FALSE) ORDER BY "Total" DESC, "Host" ASC
+"""
+COMMON = {"threshold", "bound", "negation", "junction", "part", "key", "bucket", "measure", "case", "order", "step"}
+
+
+@pytest.mark.parametrize(
+    ("target", "text", "more"),
+    [
+        ("logscale", CQL, {"network", "precedence", "guard", "item", "line", "limit"}),
+        ("kql", KQL, {"precedence", "guard", "item", "line", "join", "text"}),
+        ("spl", SPL, {"network", "precedence", "item", "term", "limit"}),
+        ("sql", SQL, {"guard", "item", "line"}),
+    ],
+)
+def test_every_kind_of_fault_is_made(target, text, more):
+    assert {mutant.kind for mutant in mutants(target, text)} == COMMON | more
+
+
+@pytest.mark.parametrize(("target", "text"), [("logscale", CQL), ("kql", KQL), ("spl", SPL), ("sql", SQL)])
+def test_mutants_are_made_in_the_same_way_each_time_and_differ(target, text):
+    made = mutants(target, text)
+    assert made == mutants(target, text)
+    assert len({mutant.text for mutant in made} | {text}) == len(made) + 1
+
+
+@pytest.mark.parametrize(("target", "text"), [("logscale", CQL), ("kql", KQL), ("spl", SPL)])
+def test_comments_are_left_alone(target, text):
+    comment = text.splitlines()[0]
+    assert all(mutant.text.startswith(comment) for mutant in mutants(target, text))
+
+
+def test_one_side_of_a_junction_is_left_out_and_the_other_stays():
+    texts = {mutant.text.replace(" ", "") for mutant in mutants("spl", SPL) if mutant.kind == "part"}
+    assert SPL.replace(' OR cidrmatch("127.0.0.0/8", Peer)', "").replace(" ", "") in texts
+    assert SPL.replace('Peer!="" AND ', "").replace(" ", "") in texts
+
+
+def test_a_bucket_is_made_twice_as_long_where_its_length_stands_twice():
+    texts = {mutant.text for mutant in mutants("spl", SPL) if mutant.kind == "bucket"}
+    assert SPL.replace("3600", "7200") in texts
+    assert CQL.replace("3600000", "7200000") in {mutant.text for mutant in mutants("logscale", CQL)}
+
+
+def test_the_page_lists_the_survivors_with_their_reasons():
+    listed = tomllib.loads(Path(__file__).with_name("survivors.toml").read_text(encoding="utf-8"))["survivor"]
+    rows = []
+    for entry in listed:
+        rules = ", ".join(f"`{name}`" for name in entry.get("rules", ())) or "all"
+        fault = " … ".join(entry["mutant"]).replace("|", "\\|")
+        platforms = ", ".join(entry.get("platforms", ())) or "all"
+        rows.append(f"| `` {fault.strip()} `` | {rules} | {platforms} | {entry['why']} |\n")
+    page = Path(__file__).parents[2] / "docs" / "reference" / "mutants.md"
+    text = page.read_text(encoding="utf-8")
+    head = text[: text.index("| fault |")]
+    made = f"{head}| fault | detections | platforms | why nothing tells it |\n|---|---|---|---|\n{''.join(rows)}"
+    if os.environ.get("UPDATE_GOLDENS"):
+        page.write_text(made, encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == made
