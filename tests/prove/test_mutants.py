@@ -33,7 +33,13 @@ if TYPE_CHECKING:
     from polysigma.prove.trial import Trial
 
 RULES = {
-    "falcon": ("dns_query_burst_dga", "powershell_download_loop", "smtp_spam_burst", "telnet_ssh_spray"),
+    "falcon": (
+        "botnet_node_beaconing",
+        "dns_query_burst_dga",
+        "powershell_download_loop",
+        "smtp_spam_burst",
+        "telnet_ssh_spray",
+    ),
     "splunk_sysmon": ("dns_query_burst_dga", "smtp_spam_burst", "telnet_ssh_spray"),
     "sentinel": ("smtp_spam_burst", "telnet_ssh_spray"),
     "sysmon_json": ("smtp_spam_burst",),
