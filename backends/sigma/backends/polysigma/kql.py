@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polysigma.plan.steps import Group, Plan
+from polysigma.plan.steps import Annotate, Group, Plan, all_steps
 
 from .printer import Job, Printer
 
@@ -23,7 +23,8 @@ class KqlPrinter(Printer):
         return self.head(job.header) + Query(job).text()
 
     def losses(self, plan: Plan) -> tuple[str, ...]:
-        measures: list[Measure] = [m for step in plan.steps if isinstance(step, Group) for m in step.measures]
+        steps = (step for step in all_steps(plan.steps) if isinstance(step, Group | Annotate))
+        measures: list[Measure] = [measure for step in steps for measure in step.measures]
         return tuple(
             f"{measure.name} is Kusto's estimate of a percentile"
             for measure in measures
