@@ -40,7 +40,7 @@ MOST_WINDOWS = 8
 """Of more windows (that hold different rows) only some are run: those in which the oracle's hits begin, end, or meet an
 expectation for the first time, the one after each, and so many others, evenly spread."""
 
-MOST_ROWS = 20_000
+MOST_ROWS = 10_000
 """Where the rows that the rule takes are more, in all windows together, the oracle too is run on evenly spread windows
 only, as long as every hit that is expected is in one of these."""
 
