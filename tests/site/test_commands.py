@@ -176,7 +176,9 @@ def test_make_site_runs_what_tests_run():
     """The first is run by `test_evidence.py` for one detection, the second by `conftest.py`."""
     if shutil.which("make") is None:
         pytest.skip("needs make")
-    result = subprocess.run(["make", "--no-print-directory", "-n", "site"], cwd=ROOT, capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        ["make", "--no-print-directory", "-n", "site"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     said = [line.rpartition("/")[2] for line in result.stdout.splitlines()]
     assert said[-2:] == ["python -m polysigma.site.evidence", "mkdocs build --strict"]
 
