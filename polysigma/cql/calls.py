@@ -233,6 +233,8 @@ def _missing(site: _Site, facts: FunctionFacts, given: dict[str, tree.Argument])
         and not (site.bound and name == "field")
         and (parameter.presence is Presence.REQUIRED or (parameter.presence is Presence.AS and site.is_step))
     ]
+    if facts.name == "cidr" and not {"subnet", "file"} & given.keys():
+        missing.append("subnet")
     if not missing:
         return
     if facts.name == "if" and set(missing) <= {"then", "else"}:

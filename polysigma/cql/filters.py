@@ -32,6 +32,7 @@ class FilterParser(ExpressionParser):
         """A filter with everything that `and`, written or not, joins to it."""
         lexer = self.lexer
         at = lexer.at()
+        self._leading_operator()
         operands: list[tree.Filter] = [self._or()]
         explicit = False
         while True:
@@ -44,6 +45,19 @@ class FilterParser(ExpressionParser):
                 break
             operands.append(self._or())
         return operands[0] if len(operands) == 1 else tree.And(at, tuple(operands), explicit)
+
+    def _leading_operator(self) -> None:
+        lexer = self.lexer
+        start = lexer.pos
+        word = "and" if lexer.match(_AND) else "or" if lexer.match(_OR) else None
+        if word is None:
+            return
+        lexer.skip()
+        compared = lexer.match(_COMPARISON)  # a field of this name
+        lexer.pos = start
+        if not compared:
+            hint = f"begin with the condition; `|` joins this step to the one before by and, or write {QUOTE_IT}"
+            lexer.fail("syntax", f"`{word}` has no condition before it", hint)
 
     def _or(self) -> tree.Filter:
         lexer = self.lexer
@@ -106,6 +120,11 @@ class FilterParser(ExpressionParser):
         if not word:
             self._no_filter()
         self._ends_in_slashes(word, start)
+        if word.endswith("~") and lexer.peek() == "=":
+            hint = (
+                f"write {word.rstrip('~')}=~ to bind a function to the field, or {word.rstrip('~')}=/.../ for a pattern"
+            )
+            lexer.fail("syntax", "`~=` is no operator", hint, lexer.pos - 1)
         return self._comparison(tree.Field(at, word), start) or _word_filter(at, word)
 
     def _no_filter(self) -> NoReturn:

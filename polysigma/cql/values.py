@@ -12,6 +12,7 @@ from polysigma.cql.functions import function_facts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from polysigma.cql.functions import FunctionFacts
     from polysigma.diagnostics import Diagnostic
 
 _LISTED = {
@@ -23,6 +24,10 @@ _LISTED = {
 """The values that the pages of these functions list for a parameter."""
 
 
+_SHARES = {("percentile", "percentiles"), ("sample", "percentage")}
+"""Parameters that are percentages."""
+
+
 def check(query: tree.Query) -> Iterator[Diagnostic]:
     """The findings in the arguments of a query's calls."""
     for node in tree.walk(query):
@@ -31,10 +36,26 @@ def check(query: tree.Query) -> Iterator[Diagnostic]:
         facts = function_facts(node.function)
         for argument in node.arguments if facts else ():
             assert facts is not None
+            yield from _numbers(facts, argument)
             if (facts.name, argument.name) == ("cidr", "subnet"):
                 yield from _subnets(argument.value)
             elif argument.name is not None:
                 yield from _listed(facts.name, argument.name, argument.value)
+
+
+def _numbers(facts: FunctionFacts, argument: tree.Argument) -> Iterator[Diagnostic]:
+    """Counts below nothing, and shares of more than everything."""
+    name = argument.name or facts.unnamed or ""
+    share = (facts.name, name) in _SHARES
+    if not share and name not in {"limit", "buckets"}:
+        return
+    value = argument.value
+    for item in value.items if isinstance(value, tree.Array) else (value,):
+        negative = isinstance(item, tree.Unary) and item.op == "-" and isinstance(item.operand, tree.Number)
+        low = negative or (isinstance(item, tree.Number) and item.value < 0)
+        if low or (share and isinstance(item, tree.Number) and item.value > 100):
+            right = "from 0 to 100" if share else "a number above 0"
+            yield finding("out-of-range", f"{name} of {facts.name}() is {right}", f"write {right}", item.at)
 
 
 def _texts(value: tree.Value) -> Iterator[tree.Quoted | tree.Bare]:
