@@ -307,7 +307,7 @@ def test_checking_in_by_the_clock_hits(run, tmp_path):
     assert not Path("/tmp/polysigma-regular-T1071.001.pid").exists()
     (hit,) = hits(tmp_path, REGULAR.name, connections, timedelta(minutes=32))
     assert (hit["DestinationPort"], hit["TotalConnections"], hit["Hosts"]) == (8080, 33, 1)
-    assert hit["SecondsPerConnection"] == pytest.approx(60, abs=0.1)
+    assert hit["SecondsPerCheckIn"] == pytest.approx(60, abs=0.1)
 
 
 @pytest.mark.slow
@@ -317,7 +317,7 @@ def test_trying_a_port_every_half_minute_hits(run, tmp_path):
     assert {one["said"] for one in connections} == {""}
     (hit,) = hits(tmp_path, REGULAR.name, connections, timedelta(minutes=32))
     assert (hit["DestinationPort"], hit["TotalConnections"], hit["Hosts"]) == (4782, 65, 1)
-    assert hit["SecondsPerConnection"] == pytest.approx(30, abs=0.1)
+    assert hit["SecondsPerCheckIn"] == pytest.approx(30, abs=0.1)
 
 
 @pytest.mark.slow
