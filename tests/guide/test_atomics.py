@@ -405,7 +405,7 @@ def test_starting_something_called_pwsh_again_and_again_hits(run, tmp_path):
 @pytest.mark.slow
 def test_calling_one_address_for_half_a_day_hits_in_the_firewalls_log(run):
     folder = rules_root() / "unmanaged_device_beacon"
-    said, connections = run(atomic("T1071", "bash", folder), [8080], interval="0.1")
+    said, connections = run(atomic("T1071", "bash", folder), [8080], interval="0.25")
     assert "76 of 76 calls" in said
     assert not Path("/tmp/polysigma-device-T1071.pid").exists()
     first, last = connections[0]["time"], connections[-1]["time"]

@@ -241,6 +241,11 @@ def converted(name: str, documents: list[dict[str, Any]]) -> list[str | None]:
     return [query_of(backend, rule) for rule in collection.rules]
 
 
+def _asks_for_a_folder(source: Any, document: dict[str, Any]) -> bool:
+    """Whether a keyword may stand in a program's folder, which Falcon's network events do not hold."""
+    return source.category == "network_connection" and "kw" in document["detection"]
+
+
 def query_of(backend: Any, rule: SigmaRule) -> str | None:
     compiled = backend.compiled.get(id(rule), ())
     return compiled[0].query if compiled else None
@@ -262,7 +267,7 @@ def check(documents: list[dict[str, Any]], found: list[naive.Event], left_out: s
         rows = [at_its_time(place.recorder.row(source, event), event["UtcTime"]) for event in told]
         loaded = Loaded(name, source.category or "", rows)
         for (document, _), condition, query in zip(pairs, conditions, queries, strict=True):
-            if query is None:
+            if query is None or (place.target == "logscale" and _asks_for_a_folder(source, document)):
                 continue
             wanted = {at for at, event in enumerate(told) if naive.holds(condition, event)}
             hits = loaded.found(query)

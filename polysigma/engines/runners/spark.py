@@ -127,6 +127,8 @@ def _session() -> SparkSession:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "1",
         "spark.sql.adaptive.enabled": "false",
+        # A query with as many WITH queries as a detection in many steps has is not resolved in 100.
+        "spark.sql.analyzer.maxIterations": "1000",
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.ui.enabled": "false",
@@ -178,20 +180,22 @@ def _text(value: Any) -> str | None:
 
 
 def _sql(text: str) -> DataFrame:
+    from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
     try:
         return _session().sql(text)
-    except PySparkException as failure:
+    except (PySparkException, Py4JError) as failure:
         raise _refused(failure) from None
 
 
 def _rows(text: str) -> list[Row]:
+    from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
     try:
         return [{name: _value(value) for name, value in row.asDict().items()} for row in _sql(text).collect()]
-    except PySparkException as failure:
+    except (PySparkException, Py4JError) as failure:
         raise _refused(failure) from None
 
 
