@@ -65,7 +65,9 @@ class SqlPrinter(Printer):
         return self.dialect.name, self.table
 
     def print(self, job: Job) -> str:
-        return self.head(job.header) + _Query(job, self).text()
+        query = _Query(job, self)
+        text = query.text()
+        return self.head((*job.header, *self.dialect.needs(len(query.withs)))) + text
 
 
 class _Query:

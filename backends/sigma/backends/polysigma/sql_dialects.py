@@ -51,6 +51,11 @@ class Dialect(ABC):
     backslash_escapes: ClassVar[bool] = False
     """Whether a backslash in a LIKE pattern escapes what follows, unless ESCAPE names another character."""
 
+    def needs(self, withs: int) -> tuple[str, ...]:
+        """What has to be set for a query with so many WITH queries, each of which reads the one before."""
+        del withs
+        return ()
+
     @abstractmethod
     def from_seconds(self, seconds: exp.Expr) -> exp.Expr:
         """A timestamp (UTC) from seconds since 1970, missing for a missing value."""
@@ -213,6 +218,11 @@ class Spark(Dialect):
 
     name = "spark"
     backslash_escapes = True
+
+    def needs(self, withs: int) -> tuple[str, ...]:
+        # The analyzer gives up after 100 rounds, and takes about as many as there are WITH queries over each other.
+        line = f"needs: spark.sql.analyzer.maxIterations of {10 * withs} (the default of 100 may be too few for {withs} WITH queries)"
+        return (line,) if withs > 60 else ()
 
     def from_seconds(self, seconds: exp.Expr) -> exp.Expr:
         return call(
