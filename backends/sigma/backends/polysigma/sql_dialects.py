@@ -221,8 +221,8 @@ class Spark(Dialect):
 
     def needs(self, withs: int) -> tuple[str, ...]:
         # The analyzer gives up after 100 rounds, and takes about as many as there are WITH queries over each other.
-        line = f"needs: spark.sql.analyzer.maxIterations of {10 * withs} (the default of 100 may be too few for {withs} WITH queries)"
-        return (line,) if withs > 60 else ()
+        why = f"the default of 100 may be too few for {withs} WITH queries"
+        return (f"needs: spark.sql.analyzer.maxIterations of {10 * withs} ({why})",) if withs > 60 else ()
 
     def from_seconds(self, seconds: exp.Expr) -> exp.Expr:
         return call(
