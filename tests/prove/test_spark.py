@@ -102,6 +102,15 @@ def test_without_pyspark_or_java_it_is_said_what_is_missing(monkeypatch):
         runner("spark")
 
 
+def test_duckdb_is_the_dialect_that_is_run_where_none_is_named():
+    files, _ = read_rules(["botnet_node_beaconing"])
+    (named,) = prove(
+        files, ON_EVENTS, dialect="duckdb", scenarios=["twenty_connections", "nineteen_connections"]
+    ).verdicts
+    (unnamed,) = prove(files, ON_EVENTS, scenarios=["twenty_connections", "nineteen_connections"]).verdicts
+    assert (named.engine, named.status) == ("DuckDB", unnamed.status)
+
+
 def test_what_cannot_be_run_on_spark_is_not_taken_for_proven(monkeypatch):
     monkeypatch.setattr("polysigma.engines.runners.spark.find_spec", lambda _name: None)
     files, _ = read_rules(["botnet_node_beaconing"])

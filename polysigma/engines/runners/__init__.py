@@ -128,6 +128,12 @@ class Runner(ABC):
         return value
 
 
+def no_flips(flip: frozenset[str]) -> None:
+    """Raises ValueError where an engine that can flip nothing is asked to flip an assumption."""
+    if flip:
+        raise ValueError(f"no assumption that can be flipped: {', '.join(sorted(flip))}")
+
+
 class Closable(Protocol):
     """What has to be closed."""
 
@@ -144,7 +150,7 @@ def kept(shelves: dict[Hashable, Shelf], key: Hashable, most: int, make: Callabl
 
 
 def runner(language: str) -> Runner:
-    """The engine for a target, or for a dialect of SQL that DuckDB does not read; a server where one is set.
+    """The engine for a target, or for a dialect of SQL; a server where one is set.
 
     Raises PolysigmaError, with the reason, where there is none that can run here.
     """
@@ -162,6 +168,7 @@ def runner(language: str) -> Runner:
 
 _RUNNERS = {
     "sql": ("sql", "SqlRunner"),
+    "duckdb": ("sql", "SqlRunner"),
     "spark": ("spark", "SparkRunner"),
     "logscale": ("cql", "CqlRunner"),
     "kql": ("kql", "KqlRunner"),

@@ -11,7 +11,7 @@ from polysigma.engines import lookups
 from polysigma.engines.embedded import quoted
 from polysigma.engines.kql.execute import SEARCH_KEY, Database
 from polysigma.engines.kql.validate import unavailable, validate
-from polysigma.engines.runners import Data, Result, Runner, Store, Window, kept
+from polysigma.engines.runners import Data, Result, Runner, Store, Window, kept, no_flips
 from polysigma.plan.types import Type
 
 if TYPE_CHECKING:
@@ -140,8 +140,7 @@ class _KqlStore(Store):
 
     def run(self, text: str, windows: Sequence[Window | None], flip: frozenset[str] = frozenset()) -> Iterator[Result]:
         """The result on each window."""
-        if flip:
-            raise ValueError(f"no assumption that can be flipped: {', '.join(sorted(flip))}")
+        no_flips(flip)
         for window in windows:
             first, beyond = self.data.span(window) if window else (0, len(self.order))
             yield Result([self._numbered(row) for row in self.shelf.run(text, first, beyond)])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.util import find_spec
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.engines import lookups
-from polysigma.engines.runners import Data, Result, Runner, Store, Window
+from polysigma.engines.runners import Data, Result, Runner, Store, Window, no_flips
 from polysigma.engines.sql_text import (
     FORM,
     TABLE,
@@ -87,7 +88,6 @@ class _SparkStore(Store):
     """What the query's WITH queries match, brought here once for all of its windows: it takes Spark longest."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
         self.places = self._keep(text)
 
     def _keep(self, text: str) -> list[Kept]:
@@ -104,15 +104,14 @@ class _SparkStore(Store):
 
     def run(self, text: str, windows: Sequence[Window | None], flip: frozenset[str] = frozenset()) -> Iterator[Result]:
         """The result on each window."""
-        if flip:
-            raise ValueError(f"no assumption that can be flipped: {', '.join(sorted(flip))}")
+        no_flips(flip)
+        query = read_query(text, _DIALECT)
+        withs = {one.name: one for one in query.withs}
+        places = [replace(kept, query=withs[kept.query.name]) for kept in self.places if kept.query.name in withs]
         for window in windows:
             if window is None:
                 yield Result(_rows(text))
                 continue
-            query = read_query(text, _DIALECT)
-            withs = {one.name: one for one in query.withs}
-            places = [Kept(withs[kept.query.name], kept.table, kept.time, kept.kind) for kept in self.places]
             first, beyond = (f"TIMESTAMP_SECONDS({second})" for second in window)
             selection = f"SELECT * FROM {{table}} WHERE {{time}} >= {first} AND {{time}} < {beyond}"  # noqa: S608
             yield Result(_rows(with_selections(query, places, selection)))

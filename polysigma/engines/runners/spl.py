@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
-from polysigma.engines.runners import Data, Result, Runner, Store, Window
+from polysigma.engines.runners import Data, Result, Runner, Store, Window, no_flips
 from polysigma.engines.spl import SplError, compile_spl, parse
 from polysigma.engines.spl.tree import Append, Eval, Fieldformat, Lookup, Mvexpand, Rename, Search, Where
 from polysigma.plan.types import Type
@@ -56,8 +56,7 @@ class _SplStore(Store):
 
     def run(self, text: str, windows: Sequence[Window | None], flip: frozenset[str] = frozenset()) -> Iterator[Result]:
         """The result on each window."""
-        if flip:
-            raise ValueError(f"no assumption that can be flipped: {', '.join(sorted(flip))}")
+        no_flips(flip)
         try:
             query, commands = compile_spl(text, lookups=self.data.lookups), parse(text).commands
             if any(isinstance(command, Append) for command in commands):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.engines import lookups
 from polysigma.engines.embedded import duckdb, literal, quoted
-from polysigma.engines.runners import Data, Result, Runner, Store, Window, kept
+from polysigma.engines.runners import Data, Result, Runner, Store, Window, kept, no_flips
 from polysigma.engines.sql import Windows, rows_of, run_sql
 from polysigma.engines.sql_text import columns_read, read_query, with_selections
 from polysigma.schemas import load
@@ -153,8 +153,7 @@ class _SqlStore(Store):
         lookups.upload(shelf.connection, shelf.lookups, data.lookups)
 
     def run(self, text: str, windows: Sequence[Window | None], flip: frozenset[str] = frozenset()) -> Iterator[Result]:
-        if flip:
-            raise ValueError(f"no assumption that can be flipped: {', '.join(sorted(flip))}")
+        no_flips(flip)
         connection = self.shelf.connection
         for window in windows:
             if window is None:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from polysigma.engines.kql.validate import PARSER, kusto_types
-from polysigma.engines.runners import Data, Result, Store, Window
+from polysigma.engines.runners import Data, Result, Store, Window, no_flips
 from polysigma.engines.runners.kql import ROW, TABLE, KqlRunner
 from polysigma.engines.runners.servers import Settings, ask, no_lookups
 from polysigma.schemas import load
@@ -60,8 +60,7 @@ class _KustoStore(Store):
 
     def run(self, text: str, windows: Sequence[Window | None], flip: frozenset[str] = frozenset()) -> Iterator[Result]:
         """The result on each window."""
-        if flip:
-            raise ValueError(f"no assumption that can be flipped: {', '.join(sorted(flip))}")
+        no_flips(flip)
         for window in windows:
             rows = [self.data.rows[number] for number in self.data.within(window)]
             yield Result(_ask(f"{self._tables(rows)}\n{text}"))

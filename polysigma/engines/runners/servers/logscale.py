@@ -13,7 +13,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
-from polysigma.engines.runners import Data, Result, Store, Window
+from polysigma.engines.runners import Data, Result, Store, Window, no_flips
 from polysigma.engines.runners.cql import CqlRunner
 from polysigma.engines.runners.servers import Settings, ask, no_lookups, wait_for
 
@@ -98,8 +98,7 @@ class _LogScaleStore(Store):
 
     def run(self, text: str, windows: Sequence[Window | None], flip: frozenset[str] = frozenset()) -> Iterator[Result]:
         """The result on each window."""
-        if flip:
-            raise ValueError(f"no assumption that can be flipped: {', '.join(sorted(flip))}")
+        no_flips(flip)
         if "defineTable(" in text:
             message = "the query reads events in more than one place, so that those of others would be found too"
             raise PolysigmaError(Diagnostic("server-form", message, "run it on a repository that holds nothing else"))

@@ -13,7 +13,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
-from polysigma.engines.runners import Data, Result, Store, Window
+from polysigma.engines.runners import Data, Result, Store, Window, no_flips
 from polysigma.engines.runners.servers import Settings, ask, no_lookups, wait_for
 from polysigma.engines.runners.spl import SplRunner
 
@@ -103,8 +103,7 @@ class _SplunkStore(Store):
 
     def run(self, text: str, windows: Sequence[Window | None], flip: frozenset[str] = frozenset()) -> Iterator[Result]:
         """The result on each window: `latest_time` is beyond it."""
-        if flip:
-            raise ValueError(f"no assumption that can be flipped: {', '.join(sorted(flip))}")
+        no_flips(flip)
         # AND binds less than OR in a search, so that a term in front narrows all of it.
         marked = f"search {RUN}::{self.run_id} {text[self.place :]}"
         for window in windows:
