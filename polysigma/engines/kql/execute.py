@@ -40,7 +40,7 @@ _DUCKDB_TYPES = {
 SEARCH_KEY = "SearchKey"
 """The column of a watchlist that queries ask (learn.microsoft.com/azure/sentinel/watchlists-queries)."""
 
-_PARSER_TIME = "TimeGenerated"
+PARSER_TIME = "TimeGenerated"
 """What ASIM's parsers read themselves, whether or not a query names it."""
 
 
@@ -60,7 +60,7 @@ class Database:
             table: {
                 name: _DUCKDB_TYPES[kind]
                 for name, kind in columns.items()
-                if named is None or name in named or (name == _PARSER_TIME and table.startswith(PARSER))
+                if named is None or name in named or (name == PARSER_TIME and table.startswith(PARSER))
             }
             or {"nothing": "VARCHAR"}
             for table, columns in schemas.load(schema).tables.items()
@@ -127,15 +127,15 @@ class Database:
         )
 
     def _parsers(self) -> list[str]:
-        """ASIM's parsers: functions over their rows, with the parameters of time that they have."""
-        parameters = "(starttime:datetime=datetime(null), endtime:datetime=datetime(null))"
-        parts = ("where isnull(starttime) or {} >= starttime", "where isnull(endtime) or {} <= endtime")
-        body = " | ".join(part.format(_PARSER_TIME) for part in parts)
-        return [
-            f"function {table}{parameters} {{ {stored(table)} | {body} }}"
-            for table in self.tables
-            if table.startswith(PARSER)
-        ]
+        """ASIM's parsers: functions over their rows."""
+        return [f"function {table}{parser_of(stored(table))}" for table in self.tables if table.startswith(PARSER)]
+
+
+def parser_of(rows: str) -> str:
+    """The parameters and the body of a function as ASIM's parsers are: rows between two times."""
+    parameters = "(starttime:datetime=datetime(null), endtime:datetime=datetime(null))"
+    parts = ("where isnull(starttime) or {} >= starttime", "where isnull(endtime) or {} <= endtime")
+    return f"{parameters} {{ {rows} | {' | '.join(part.format(PARSER_TIME) for part in parts)} }}"
 
 
 def _by_position(text: str) -> str:

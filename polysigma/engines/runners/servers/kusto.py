@@ -13,6 +13,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from polysigma.engines.kql.execute import PARSER_TIME, parser_of
 from polysigma.engines.kql.validate import PARSER, kusto_types
 from polysigma.engines.runners import Data, Result, Store, Window, no_flips
 from polysigma.engines.runners.kql import ROW, TABLE, KqlRunner
@@ -21,8 +22,6 @@ from polysigma.schemas import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-_PARSER_TIME = "TimeGenerated"
 
 
 class _Settings(Settings):
@@ -48,7 +47,7 @@ class _KustoStore(Store):
     def __init__(self, data: Data, text: str) -> None:
         no_lookups(data)
         self.data = data
-        words = frozenset(re.findall(r"\w+", text)) | {_PARSER_TIME, ROW}
+        words = frozenset(re.findall(r"\w+", text)) | {PARSER_TIME, ROW}
         schema = load(data.schema)
         self.tables = {
             table: {name: kind for name, kind in kusto_types(schema, table).items() if name in words}
@@ -78,12 +77,7 @@ class _KustoStore(Store):
             listed = ",\n".join(values)
             held = f"datatable({declared}) [{listed}]"
             if table.startswith(PARSER):
-                parameters = "starttime:datetime=datetime(null), endtime:datetime=datetime(null)"
-                within = " and ".join(
-                    f"(isnull({bound}) or {_PARSER_TIME} {sign} {bound})"
-                    for bound, sign in (("starttime", ">="), ("endtime", "<="))
-                )
-                held = f"({parameters}) {{ {held} | where {within} }}"
+                held = parser_of(held)
             made.append(f"let {table} = {held};")
         return "\n".join(made)
 
