@@ -16,7 +16,7 @@ from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.plan.lookups import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from sqlglot import exp
 
@@ -130,6 +130,19 @@ def columns_read(query: Query, known: Collection[str]) -> tuple[str, ...]:
                 continue
             found[column.name] = None
     return tuple(found)
+
+
+def spellings(columns: Iterable[str]) -> list[list[str]]:
+    """The columns, those that differ in case only together: to these engines they are one, called as the first."""
+    found: dict[str, list[str]] = {}
+    for name in columns:
+        found.setdefault(name.casefold(), []).append(name)
+    return list(found.values())
+
+
+def spelled(row: Mapping[str, Any], columns: Iterable[list[str]]) -> dict[str, Any]:
+    """A row by the first spelling of each column; one that has only another spelling fills the column by it."""
+    return {found[0]: row[name] for found in columns for name in found if name in row}
 
 
 def _is_events(source: Any) -> bool:

@@ -29,6 +29,8 @@ from polysigma.engines.sql_text import (
     identifier,
     matched,
     read_query,
+    spelled,
+    spellings,
     with_selections,
 )
 from polysigma.plan.lookups import COLUMN
@@ -144,20 +146,13 @@ def _session() -> SparkSession:
 
 
 def _fill(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
-    """Puts rows in the place of those that were there. Every value is text, as in the files that Spark would read.
-
-    To Spark, names in another case are the same; a row that has only the other spelling fills the column.
-    """
+    """Puts rows in the place of those that were there. Every value is text, as in the files that Spark would read."""
     from pyspark.sql.types import StringType, StructField, StructType
 
-    spellings: dict[str, list[str]] = {}
-    for name in names:
-        spellings.setdefault(name.casefold(), []).append(name)
-    table = [
-        tuple(next((_text(row[name]) for name in reversed(found) if name in row), None) for found in spellings.values())
-        for row in rows
-    ]
-    fields = [StructField(found[0], StringType()) for found in spellings.values()]
+    columns = spellings(names)
+    known = [spelled(row, columns) for row in rows]
+    table = [tuple(_text(row.get(found[0])) for found in columns) for row in known]
+    fields = [StructField(found[0], StringType()) for found in columns]
     frame = _session().createDataFrame(table, StructType(fields or [StructField("nothing", StringType())]))
     frame.createOrReplaceTempView(TABLE)
 

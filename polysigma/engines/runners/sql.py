@@ -11,7 +11,7 @@ from polysigma.engines import lookups
 from polysigma.engines.embedded import duckdb, literal, quoted
 from polysigma.engines.runners import Data, Result, Runner, Store, Window, kept, no_flips
 from polysigma.engines.sql import Windows, rows_of, run_sql
-from polysigma.engines.sql_text import columns_read, read_query, with_selections
+from polysigma.engines.sql_text import columns_read, read_query, spelled, spellings, with_selections
 from polysigma.schemas import load
 
 if TYPE_CHECKING:
@@ -69,11 +69,8 @@ class _Shelf:
         self.text = text
         self.connection: DuckDBPyConnection = duckdb().connect(config={"threads": 1})
         self.connection.execute("SET TimeZone = 'UTC'; PRAGMA disable_optimizer")
-        # To DuckDB, names in another case are the same; a row that has only the other spelling fills the column.
-        self.spellings: dict[str, list[str]] = {}
-        for name in columns:
-            self.spellings.setdefault(name.casefold(), []).append(name)
-        self.names = [found[0] for found in self.spellings.values()] or ["nothing"]
+        self.columns = spellings(columns)
+        self.names = [found[0] for found in self.columns] or ["nothing"]
         declared = ", ".join(f"{quoted(name)} VARCHAR" for name in self.names)
         self.connection.execute(f"CREATE TABLE events ({declared})")
         self.lookups = lookups.named(lookups.words(text))
@@ -87,8 +84,7 @@ class _Shelf:
         self.connection.execute("DELETE FROM events")
         if not rows:
             return
-        spelled = self.spellings.values()
-        taken = [{found[0]: row[name] for found in spelled for name in found if name in row} for row in rows]
+        taken = [spelled(row, self.columns) for row in rows]
         shape = json.dumps([dict.fromkeys(self.names, "VARCHAR")])
         listed = ", ".join(f"r.{quoted(name)}" for name in self.names)
         self.connection.execute(
