@@ -11,6 +11,7 @@ score left out), `step` (left out), `join`, `order` and `limit`.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from pipeline_mutants import of_pipeline
@@ -30,6 +31,13 @@ class Mutant:
 
 
 def mutants(target: str, text: str) -> list[Mutant]:
-    """Every mutant of a query, each text once, in the order of the query."""
+    """Every mutant of a query, each text once, in its order; the second of one description ends in `(2)`."""
     made = of_sql(text) if target == "sql" else of_pipeline(target, text)
-    return list({changed: Mutant(kind, about, changed) for kind, about, changed in made if changed != text}.values())
+    different = {changed: (kind, about) for kind, about, changed in made if changed != text}
+    seen: Counter[tuple[str, str]] = Counter()
+    found = []
+    for changed, described in different.items():
+        seen[described] += 1
+        kind, about = described
+        found.append(Mutant(kind, f"{about} ({seen[described]})" if seen[described] > 1 else about, changed))
+    return found

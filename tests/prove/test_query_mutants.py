@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
 
 import pytest
-from query_mutants import mutants
+from query_mutants import Mutant, mutants
+from survivors import EVERYWHERE, FOLDER, Fault, faults
+
+from polysigma.catalog import packaged_names
+
+BAR = "\\|"
+"""A bar in a cell of a table."""
 
 CQL = """\
 // a comment with 10 and or
@@ -110,18 +115,38 @@ def test_a_bucket_is_made_twice_as_long_where_its_length_stands_twice():
     assert CQL.replace("3600000", "7200000") in {mutant.text for mutant in mutants("logscale", CQL)}
 
 
+def test_mutants_of_one_description_are_counted():
+    described = [str(mutant) for mutant in mutants("logscale", CQL + CQL.replace("// a comment with 10 and or\n", ""))]
+    assert len(set(described)) == len(described)
+    assert "threshold: 20 -> 21 in | Count >= 20 and Total > 3" in described
+    assert "threshold: 20 -> 21 in | Count >= 20 and Total > 3 (2)" in described
+
+
+def test_a_fault_that_is_said_to_survive_is_the_whole_description_of_a_mutant():
+    mutant = Mutant("threshold", "5 -> 4 in | Addresses >= 5 * 1", "")
+    assert Fault("a", ("falcon",), "threshold: 5 -> 4 in | Addresses >= 5 * 1", "").matches(mutant)
+    assert Fault("a", ("falcon",), "threshold: * in | Addresses*", "").matches(mutant)
+    assert not Fault("a", ("falcon",), "5 -> 4 in | Addresses >= 5 * 1", "").matches(mutant)
+    assert not Fault("a", ("falcon",), "threshold: 5 -> 4 in | Addresses >= 5", "").matches(mutant)
+
+
+def test_each_file_of_survivors_is_of_a_detection():
+    assert {file.stem for file in FOLDER.glob("*.toml")} <= {EVERYWHERE, *packaged_names()}
+
+
 def test_the_page_lists_the_survivors_with_their_reasons():
-    listed = tomllib.loads(Path(__file__).with_name("survivors.toml").read_text(encoding="utf-8"))["survivor"]
-    rows = []
-    for entry in listed:
-        rules = ", ".join(f"`{name}`" for name in entry.get("rules", ())) or "all"
-        fault = " … ".join(entry["mutant"]).replace("|", "\\|")
-        platforms = ", ".join(entry.get("platforms", ())) or "all"
-        rows.append(f"| `` {fault.strip()} `` | {rules} | {platforms} | {entry['why']} |\n")
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for fault in faults():
+        rule = "all" if fault.rule == EVERYWHERE else f"`{fault.rule}`"
+        rows.setdefault((rule, ", ".join(fault.platforms), fault.why), []).append(fault.words)
+    lines = []
+    for (rule, platforms, why), listed in rows.items():
+        shown = "<br>".join(f"`` {words} ``" for words in listed)
+        lines.append(f"| {rule} | {platforms} | {shown.replace('|', BAR)} | {why.replace('|', BAR)} |\n")
     page = Path(__file__).parents[2] / "docs" / "reference" / "mutants.md"
     text = page.read_text(encoding="utf-8")
-    head = text[: text.index("| fault |")]
-    made = f"{head}| fault | detections | platforms | why nothing tells it |\n|---|---|---|---|\n{''.join(rows)}"
+    head = text[: text.index("| detection |")]
+    made = f"{head}| detection | platforms | faults | why nothing tells them |\n|---|---|---|---|\n{''.join(lines)}"
     if os.environ.get("UPDATE_GOLDENS"):
         page.write_text(made, encoding="utf-8")
     assert page.read_text(encoding="utf-8") == made

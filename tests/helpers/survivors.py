@@ -1,0 +1,69 @@
+"""What survives, and why: the table of mutants that nothing can tell from their query, in `tests/prove/survivors/`.
+
+One file per detection, and `everywhere.toml` for what is so in all of them. An entry names the platforms, the faults as
+descriptions of mutants in which `*` stands for anything, and why nothing tells these. It is held to its word: a fault
+that matches no mutant of a named platform, or a mutant that was killed, is stale or too loose.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from query_mutants import Mutant
+
+FOLDER = Path(__file__).parents[1] / "prove" / "survivors"
+EVERYWHERE = "everywhere"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One description of mutants that survive on some platforms: `*` stands for any text, the rest for itself."""
+
+    rule: str
+    """The detection, or `everywhere`."""
+    platforms: tuple[str, ...]
+    words: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.words}"
+
+    def of(self, rule: str, platform: str) -> bool:
+        """Whether it speaks of the query of a detection on a platform."""
+        return self.rule in {rule, EVERYWHERE} and platform in self.platforms
+
+    def matches(self, mutant: Mutant) -> bool:
+        """Whether the whole description of a mutant is this one."""
+        pattern = ".*".join(re.escape(part) for part in self.words.split("*"))
+        return re.fullmatch(pattern, str(mutant), re.DOTALL) is not None
+
+
+@cache
+def faults() -> tuple[Fault, ...]:
+    """All of them, by file and in its order."""
+    files = sorted(FOLDER.glob("*.toml"), key=lambda file: (file.stem != EVERYWHERE, file.stem))
+    return tuple(
+        Fault(file.stem, tuple(entry["platforms"]), words, entry["why"])
+        for file in files
+        for entry in tomllib.loads(file.read_text(encoding="utf-8"))["survivor"]
+        for words in entry["faults"]
+    )
+
+
+def excused(rule: str, platform: str, mutant: Mutant) -> bool:
+    """Whether an entry says why nothing tells a mutant of a query."""
+    return any(fault.matches(mutant) for fault in faults() if fault.of(rule, platform))
+
+
+def too_loose(rule: str, platform: str, killed: Iterable[Mutant]) -> list[str]:
+    """The faults that are said to survive, each with a mutant of that description that does not."""
+    listed = [fault for fault in faults() if fault.of(rule, platform)]
+    return [f"{fault} matches {mutant}" for mutant in killed for fault in listed if fault.matches(mutant)]
