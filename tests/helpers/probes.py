@@ -232,8 +232,13 @@ def _named(plan: Plan) -> set[str]:
 
 
 def _of_events(plan: Plan) -> set[str]:
-    """The columns that say what kind of event a row is: a product writes these in one way."""
-    return {name for source in plan.sources for test in source.event for name in columns(test)}
+    """The columns that a product writes in one way: those that say what kind of event a row is, and prescribed values.
+
+    For these (such as `direction` in Splunk's data model) the claims have tests with regard to case; no packaged rule has.
+    """
+    kinds = {name for source in plan.sources for test in source.event for name in columns(test)}
+    nodes = (node for source in plan.sources for node in walk(source.condition))
+    return kinds | {name for node in nodes if getattr(node, "cased", False) for name in columns(node)}
 
 
 def _values(plan: Plan) -> Iterator[tuple[str, Callable[[Any], Any]]]:
@@ -243,7 +248,7 @@ def _values(plan: Plan) -> Iterator[tuple[str, Callable[[Any], Any]]]:
     for expression in _expressions(plan):
         for node in walk(expression):
             for column, value in _compared(node):
-                if column in constant and isinstance(value, str) and value.upper() == value != value.lower():
+                if column in constant and _in_capitals(value):
                     continue
                 if (column, value) in done:
                     continue
@@ -254,6 +259,11 @@ def _values(plan: Plan) -> Iterator[tuple[str, Callable[[Any], Any]]]:
                     yield column, partial(_constant, value)
             if isinstance(node, Or):
                 yield from _one_of(node)
+
+
+def _in_capitals(value: Any) -> bool:
+    text = "".join(part for part in value if isinstance(part, str)) if isinstance(value, tuple) else value
+    return isinstance(text, str) and text.upper() == text != text.lower()
 
 
 def _constant(value: Any, _: Any) -> Any:
