@@ -234,7 +234,8 @@ def _named(plan: Plan) -> set[str]:
 def _of_events(plan: Plan) -> set[str]:
     """The columns that a product writes in one way: those that say what kind of event a row is, and prescribed values.
 
-    For these (such as `direction` in Splunk's data model) the claims have tests with regard to case; no packaged rule has.
+    Prescribed values, such as `direction` in Splunk's data model, are what claims compare with regard to case; packaged
+    rules never do.
     """
     kinds = {name for source in plan.sources for test in source.event for name in columns(test)}
     nodes = (node for source in plan.sources for node in walk(source.condition))
