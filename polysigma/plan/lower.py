@@ -41,6 +41,7 @@ from polysigma.plan.steps import (
     Step,
     Take,
     Where,
+    makes_hits,
 )
 from polysigma.plan.types import Type
 
@@ -104,7 +105,8 @@ class _Lowering:
         self.present: set[str] = set(always_there)
         self.keys: tuple[str, ...] = ()
         self.grouped = False
-        self.weighted = weighted
+        self.weighted = self.weighs = weighted
+        """Whether the platform's rows have weights, and whether those that a step sees do."""
         self.steps: list[Step] = []
         self.read: set[str] = set()
         self.by_rule: dict[str, frozenset[str]] = {}
@@ -162,9 +164,16 @@ class _Lowering:
         """Each branch by itself; what comes out of all has to have the same columns under one name."""
         branches = []
         scopes = []
+        weighs = self.weighted and not all(makes_hits(branch.steps) for branch in step.branches)
+        carried = (WEIGHT_COLUMN,) if weighs else ()
         for branch in step.branches:
             inner = _Lowering(self.scope, frozenset(self.present), weighted=self.weighted)
             inner.add_all(branch.steps)
+            if weighs and makes_hits(branch.steps):
+                # A hit is one, whatever its events weigh.
+                inner.steps.append(Derive(((WEIGHT_COLUMN, Constant(1)),)))
+            elif weighs:
+                inner.use(WEIGHT_COLUMN)
             for name in step.columns:
                 inner.use(*inner.scope[name].columns)
             scopes.append(inner.scope)
@@ -178,9 +187,9 @@ class _Lowering:
                 raise fault("chain-columns", f"{name} is not the same columns in each correlation", None)
         self.scope = {name: first[name] for name in step.columns} | {RULE_COLUMN: self.scope[RULE_COLUMN]}
         self.present = {RULE_COLUMN}
-        self.grouped = True
+        self.grouped, self.weighs = True, weighs
         columns = tuple(dict.fromkeys(column for name in step.columns for column in first[name].columns))
-        self.steps.append(Chain(tuple(branches), columns, at=step.at))
+        self.steps.append(Chain(tuple(branches), (*columns, *carried), at=step.at))
 
     def expect(self, step: Step) -> None:
         """Drops rows that miss the time or a key of the group that follows, in one step before the bucket."""
@@ -211,7 +220,7 @@ class _Lowering:
             self.scope[name] = Binding((name,), kind)
         self.present = set(keys)
         self.keys = step.by
-        self.grouped = True
+        self.grouped, self.weighs = True, False
         self.steps.append(replace(step, by=keys, measures=tuple(measures)))
 
     def key_columns(self, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -248,7 +257,7 @@ class _Lowering:
         if MEASURES[measure.function].ordered:
             self.use(TIME_COLUMN)
         lowered = replace(measure, value=value, condition=condition)
-        return self.weigh(lowered) if self.weighted and not self.grouped else lowered
+        return self.weigh(lowered) if self.weighs else lowered
 
     def weigh(self, measure: Measure) -> Measure:
         """The measure over rows that each stand for several events."""

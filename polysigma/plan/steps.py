@@ -255,6 +255,15 @@ def all_steps(steps: tuple[Step, ...]) -> Iterator[Step]:
                 yield from all_steps(branch.steps)
 
 
+def makes_hits(steps: tuple[Step, ...]) -> bool:
+    """Whether what comes out are hits only; else some rows are still events, each as it was recorded."""
+    return any(
+        isinstance(step, Group | Ordered)
+        or (isinstance(step, Chain) and all(makes_hits(branch.steps) for branch in step.branches))
+        for step in steps
+    )
+
+
 def widest_bucket(steps: tuple[Step, ...]) -> int | None:
     """The width in seconds of the widest bucket: windows begin and end on its edges. None where there is no bucket."""
     return max((step.seconds for step in all_steps(steps) if isinstance(step, Bucket)), default=None)
@@ -279,7 +288,7 @@ def counts_rows(steps: tuple[Step, ...]) -> bool:
             ):
                 if counted & set(by):
                     return True
-                single = not any(isinstance(earlier, Chain | Group | Ordered) for earlier in steps[:index])
+                single = not makes_hits(steps[:index])
                 found = {
                     measure.name
                     for measure in measures

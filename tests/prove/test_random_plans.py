@@ -381,7 +381,7 @@ def test_what_was_found_once_stays_mended(why):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tens", range(3, 20))
-def test_all_platforms_give_what_a_thousand_maps_of_steps_mean(tens):
-    """Ten cases at a time: some 3,800 queries in all."""
+@pytest.mark.parametrize("tens", range(3, 14))
+def test_all_platforms_give_what_hundreds_of_maps_of_steps_mean(tens):
+    """Ten cases at a time: some 2,500 queries in all; those of `test_random_chains.py` come to it."""
     assert sum(check(f"{SEED}-{10 * tens + number}") for number in range(10)) > 10 * MANY

@@ -222,7 +222,7 @@ class Query:
         lines += self._extended([item for item in source.derived if item[0] in early])
         for part in sorted(rest, key=cost):
             lines += self._where(part)
-        if self.plan.steps:
+        if self.plan.window is not None:  # a branch of a chain may have no steps, and still be read
             lines += self._extended([item for item in source.derived if item[0] not in early])
         return lines
 

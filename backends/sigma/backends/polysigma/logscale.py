@@ -203,7 +203,7 @@ class _Query:
         self.filters.raw, self.filled = raw, raw - empty
         lines += [f"{RULE_COLUMN}[0]=*", f"split({RULE_COLUMN})"]
         self.types[RULE_COLUMN] = Type.TEXT
-        if self.plan.steps:
+        if self.plan.window is not None:  # a branch of a chain may have no steps, and still be read
             lines += self._derive(shared, self.types)
             branches = [
                 " | ".join([f"{RULE_COLUMN}={quoted(rule)}", *self._derive(items, self.types)])
@@ -215,7 +215,7 @@ class _Query:
     def _source(self, source: Source) -> list[str]:
         """The events of a source with all their computed fields."""
         lines = self._found(source)
-        if self.plan.steps:
+        if self.plan.window is not None:
             early = self._early(source)
             lines += self._derive([item for item in source.derived if item[0] not in early], source.types)
         return lines or ["*"]

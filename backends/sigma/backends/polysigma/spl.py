@@ -218,7 +218,7 @@ class _Query:
         lines = self._derived([item for item in source.derived if item[0] in early])
         lines += where(self.values, tuple(sorted(rest, key=_cost)))
         self.values.filled = filled(conjuncts(source.condition))
-        if self.plan.steps:
+        if self.plan.window is not None:  # a branch of a chain may have no steps, and still be read
             lines += self._derived([item for item in source.derived if item[0] not in early])
         return lines
 
