@@ -35,6 +35,7 @@ def is_aggregate(step: tree.Node) -> bool:
 def check(query: tree.Query) -> Iterator[Diagnostic]:
     """The findings about where the steps of a query stand."""
     yield from _pipeline(query.pipeline)
+    yield from _preamble(query)
     for node in tree.walk(query):
         match node:
             case tree.And(operands=operands) | tree.Or(operands=operands):
@@ -50,6 +51,20 @@ def check(query: tree.Query) -> Iterator[Diagnostic]:
             case tree.Pipeline(steps=steps):
                 for step in steps[1:]:
                     yield from _foreign(step)
+
+
+def _preamble(query: tree.Query) -> Iterator[Diagnostic]:
+    """`setTimeInterval()` behind another step, be that a definition of a table, or within a filter."""
+    for number, step in enumerate(query.steps):
+        operands = step.operands if isinstance(step, tree.And | tree.Or) else (step,)
+        for call in operands if number else operands[1:]:
+            if isinstance(call, tree.Call) and call.function.lower() == "settimeinterval":
+                yield finding(
+                    "late-time-interval",
+                    "setTimeInterval() stands behind another step",
+                    "make it the first step of the query",
+                    call.at,
+                )
 
 
 _FOREIGN = {
