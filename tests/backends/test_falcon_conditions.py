@@ -63,6 +63,18 @@ def test_a_keyword_is_looked_for_in_the_whole_event():
     assert not matched(found, **{"@rawstring": '{"CommandLine":"calc"}'})
 
 
+@pytest.mark.parametrize(
+    ("category", "field"), [("network_connection", "Image"), ("dns_query", "Image"), ("process_creation", "ParentImage")]
+)
+def test_a_keyword_is_said_to_meet_no_folder_of_a_field_that_is_a_file_s_name(category, field):
+    reason = f"a keyword is not met in a folder of {field}: the event holds the file's name alone"
+    found = compiled("keywords", category=category, keywords=["temp"])
+    assert reason in [loss.reason for loss in found.losses]
+    assert f"// approximate: {reason}" in found.query
+    named = compiled("selection", category=category, selection={f"{field}|endswith": "\\cmd.exe"})
+    assert "keyword" not in named.query
+
+
 @pytest.mark.parametrize("keyword", ["C:\\Windows", 'say "x"', "größe"])
 def test_a_keyword_that_json_escapes_is_refused_by_rule_and_item(keyword):
     with pytest.raises(SigmaError, match="which escapes such text") as caught:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -244,9 +245,23 @@ def converted(name: str, documents: list[dict[str, Any]]) -> list[str | None]:
 DECLARED = "taken as held by no event"
 
 
-def _asks_for_a_folder(source: Any, document: dict[str, Any]) -> bool:
-    """Whether a keyword may stand in a program's folder, which Falcon's network events do not hold."""
-    return source.category == "network_connection" and "kw" in document["detection"]
+WITHOUT_FOLDERS = re.compile(r"a keyword is not met in a folder of ([\w ]+): the event holds the file's name alone")
+
+
+class Cut(dict[str, str]):
+    """An event of which keywords see no folder of some fields, as the head of a query declares; tests of these do."""
+
+    def __init__(self, event: naive.Event, fields: list[str]) -> None:
+        super().__init__(event)
+        self.fields = fields
+
+    def items(self) -> Any:
+        return [(name, falcon.base_name(text) if name in self.fields else text) for name, text in super().items()]
+
+
+def as_declared(event: naive.Event, query: str) -> naive.Event:
+    found = WITHOUT_FOLDERS.search(query)
+    return Cut(event, found[1].split(" or ")) if found else event
 
 
 def query_of(backend: Any, rule: SigmaRule) -> str | None:
@@ -270,11 +285,11 @@ def check(documents: list[dict[str, Any]], found: list[naive.Event], left_out: s
         rows = [at_its_time(place.recorder.row(source, event), event["UtcTime"]) for event in told]
         loaded = Loaded(name, source.category or "", rows)
         for (document, _), condition, query in zip(pairs, conditions, queries, strict=True):
-            if query is None or (place.target == "logscale" and _asks_for_a_folder(source, document)):
+            if query is None:
                 continue
             if DECLARED in query:  # what the head of a query says that it finds otherwise is no difference
                 continue
-            wanted = {at for at, event in enumerate(told) if naive.holds(condition, event)}
+            wanted = {at for at, event in enumerate(told) if naive.holds(condition, as_declared(event, query))}
             hits = loaded.found(query)
             if hits is None:
                 continue

@@ -72,7 +72,7 @@ class Compiler:
             id=str(rule.id) if rule.id else None,
             author=rule.author,
         )
-        losses = base.scope.losses(counts=False)
+        losses = (*base.scope.losses(counts=False), *base.keyword_losses())
         return self._finished(plan, (base,), losses)
 
     def correlation(self, rule: SigmaCorrelationRule, method: str) -> Compiled:
@@ -117,6 +117,7 @@ class Compiler:
         losses: list[Loss] = []
         for base in correlated.bases:
             losses += base.scope.losses(counts=counts, fields=correlated.asked[base.name], window=correlated.window)
+            losses += base.keyword_losses()
             losses += _too_fine(base.scope.resolution, correlated)
         losses += _cut_by_address(correlated)
         losses += [Loss(level=FidelityLevel.APPROXIMATE, reason=reason) for reason in correlated.approximations]

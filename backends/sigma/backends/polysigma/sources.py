@@ -29,6 +29,7 @@ from polysigma.plan.steps import TIME_COLUMN, WEIGHT_COLUMN, Source
 from polysigma.plan.types import Type
 from polysigma.plan.typing import Scope as TypeScope
 from polysigma.plan.typing import infer
+from polysigma.platform import FidelityLevel, Loss
 from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
@@ -74,6 +75,16 @@ class BaseRule:
         """What the plan's source of this rule reads that the platform's schema does not have."""
         read = {column for source in plan.sources if source.rule == self.name for column in source.types}
         return read - self.column_types.keys()
+
+    def keyword_losses(self) -> tuple[Loss, ...]:
+        """What keywords lose where the event, in which they are looked for, holds less of a field than rules mean."""
+        if self.platform.raw is None or self.platform.raw not in columns(self.condition):
+            return ()
+        cut = sorted(name for name, claim in self.scope.fields.items() if claim.form == "base_name")
+        if not cut:
+            return ()
+        reason = f"a keyword is not met in a folder of {' or '.join(cut)}: the event holds the file's name alone"
+        return (Loss(level=FidelityLevel.APPROXIMATE, reason=reason),)
 
     def binding(self, field: str) -> Binding:
         """The platform's columns behind a canonical field. Raises SigmaFeatureNotSupportedByBackendError."""
