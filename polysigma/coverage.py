@@ -82,6 +82,8 @@ def _answer(platform: Platform, claim: FieldClaim) -> tuple[str, str]:
         notes.append("values that cannot be answered: absent")
     if claim.loss:
         notes.append(f"*{claim.loss.level.value}*: {claim.loss.reason}")
+    if claim.test_loss:
+        notes.append(f"*{claim.test_loss.level.value}* where a detection tests it: {claim.test_loss.reason}")
     match claim:
         case _ if claim.column:
             kind, what = "column", f"`{claim.column}`"

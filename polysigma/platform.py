@@ -71,9 +71,16 @@ class Loss:
 
     level: Literal[FidelityLevel.APPROXIMATE, FidelityLevel.BLIND]
     reason: str
+    unshown: str | None = None
+    """Why no scenario can show it, as a sentence; None where one can."""
 
     def __post_init__(self) -> None:
-        _at_least(10, reason=self.reason)
+        _at_least(10, reason=self.reason, **({} if self.unshown is None else {"unshown": self.unshown}))
+
+
+def approximately(reason: str, unshown: str | None = None) -> Loss:
+    """A loss of what a query finds; `unshown` says why no scenario can show it."""
+    return Loss(level=FidelityLevel.APPROXIMATE, reason=reason, unshown=unshown)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +130,9 @@ class FieldClaim:
     missing: str | None = None
     """The text by which the log source says that there is no value, where the platform has none then."""
     loss: Loss | None = None
-    """What a rule that uses the field loses."""
+    """What a rule that uses the field loses, as a key and for display too."""
+    test_loss: Loss | None = None
+    """What a rule loses that tests the field, in its detection or in a step; as a key and for display it is good."""
     reason: str | None = None
     """Why the field is `refused`; with `choices`, why the platform records no other value."""
     hint: str | None = None
@@ -246,6 +255,8 @@ class Variant:
 
     counting: Counting | None = None
     """Replaces how the category's events are counted."""
+    without_loss: bool = False
+    """Whether what every rule of the category loses is not lost here."""
 
     def __post_init__(self) -> None:
         if not self.product and not self.requires:
@@ -366,18 +377,27 @@ class Scope:
     """In the scope of a rule that counts: how many events a row stands for; None: one."""
     resolution: int = 0
 
-    def losses(self, *, counts: bool, fields: Iterable[str] = (), window: int | None = None) -> tuple[Loss, ...]:
+    def losses(
+        self,
+        *,
+        counts: bool,
+        fields: Iterable[str] = (),
+        tested: Iterable[str] = (),
+        window: int | None = None,
+    ) -> tuple[Loss, ...]:
         """What the rule loses on the platform, each loss once, the worst first.
 
         `counts` says whether the result depends on how many rows an event leaves, and so on when it happened; `fields`
-        names Sigma fields that are used outside of the detection, as keys and measures are; `window` is the span in
-        seconds over which events are put together, if they are.
+        names Sigma fields that are used outside of the detection, as keys and measures are, and `tested` those of them
+        on whose value something hangs; `window` is the span in seconds over which events are put together, if they are.
         """
         claims = (self.fields[field] for field in sorted({*self.used, *fields}) if field in self.fields)
         losses = [self.loss, self.count_loss if counts else None, *self.notes]
         losses += [self.time.loss if counts or window else None]
         losses += [self.repeat_loss if window and window < _DAY and not counts else None]
         losses += [claim.loss for claim in claims]
+        tests = sorted({*self.used, *tested})
+        losses += [self.fields[field].test_loss for field in tests if field in self.fields]
         distinct = dict.fromkeys(loss for loss in losses if loss)
         return tuple(sorted(distinct, key=lambda loss: loss.level is not FidelityLevel.BLIND))
 
@@ -458,6 +478,7 @@ class Platform:
         fields = dict(category.fields)
         how = category.counting
         host = category.host or self.host
+        loss = category.loss
         for variant in category.variants:
             if (variant.product is None or variant.product == logsource.product) and all(
                 (required or {}).get(field) == value for field, value in variant.requires.items()
@@ -465,6 +486,7 @@ class Platform:
                 event |= variant.event
                 fields |= variant.fields
                 how = variant.counting or how
+                loss = None if variant.without_loss else loss
                 host = variant.host or host
         if how is not None and how.products and logsource.product not in {None, *how.products}:
             how = None
@@ -480,7 +502,7 @@ class Platform:
             time=category.time or self.time,
             host=host,
             fields=fields,
-            loss=category.loss,
+            loss=loss,
             count_loss=counted.loss if counted is not None else category.count_loss,
             repeat_loss=category.repeat_loss,
             counting=how,

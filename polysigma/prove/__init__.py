@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 from polysigma.prove.judgement import pronounce
-from polysigma.prove.model import Case, Difference, Proof, Status, Verdict
+from polysigma.prove.model import Case, Difference, Proof, Status, Verdict, shown_elsewhere
 from polysigma.prove.prepare import prepare
 from polysigma.prove.trial import Outcome, Trial, perform
 from polysigma.prove.tuned import felt
@@ -94,6 +94,8 @@ def prove(
     if assumptions:
         _flip(detections, outcomes, workers, tell)
     verdicts = [bench.verdict for detection in detections for bench in detection.benches]
+    for verdict in verdicts:
+        verdict.elsewhere = shown_elsewhere(verdict, verdicts)
     return Proof(verdicts, findings, time.perf_counter() - begun, assumptions)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from polysigma.diagnostics import Diagnostic
@@ -87,11 +88,16 @@ def _excuses(bench: Bench, scenario: Scenario, case: Case) -> Iterable[Differenc
     if other is None:
         return
     for words in other.because:
-        declared = [reason for reason in bench.verdict.reasons if words.casefold() in reason.casefold()]
+        declared = named(words, bench.verdict.reasons)
         case.excused = tuple(dict.fromkeys((*case.excused, *declared)))
         if not declared:
             message = f"excuses {bench.verdict.platform} by a loss that it does not declare: {words!r}"
             yield Difference("excuse", message, scenario.name)
+
+
+def named(words: str, reasons: Iterable[str]) -> list[str]:
+    """The declared losses that a scenario means by some of their words."""
+    return [reason for reason in reasons if words.casefold() in reason.casefold()]
 
 
 def _side_by_side(detection: Detection, scenario: Scenario, outcomes: Outcomes) -> None:
@@ -110,6 +116,7 @@ def _side_by_side(detection: Detection, scenario: Scenario, outcomes: Outcomes) 
             found[platform] = outcome
     held = [platform for platform in found if platform not in scenario.platforms]
     if not held:
+        _beside_itself(detection, scenario, found, cases)
         return
     apart = {
         (one, other): _apart(found[one], found[other], keys, other) if one != other else None
@@ -127,15 +134,31 @@ def _side_by_side(detection: Detection, scenario: Scenario, outcomes: Outcomes) 
             cases[platform].differences.append(Difference("excuse", message, scenario.name))
 
 
+def _beside_itself(
+    detection: Detection, scenario: Scenario, found: Mapping[str, Outcome], cases: Mapping[str, Case]
+) -> None:
+    """Where every platform is excused, what the scenario says of all of them must not be what one of them finds."""
+    plain = scenario.model_copy(update={"platforms": {}})
+    for bench in detection.benches if scenario.name not in detection.retuned else ():
+        platform = bench.verdict.platform
+        if platform in found and not any(_expectations(bench, plain, found[platform])):
+            message = f"excuses {platform}, which finds what the scenario expects of all: nothing is shown here"
+            cases[platform].differences.append(Difference("excuse", message, scenario.name))
+
+
 def _apart(one: Outcome, other: Outcome, keys: frozenset[str], name: str) -> str | None:
     """The first thing that one platform finds otherwise than another, in the windows that were run on both."""
-    shared = one.ends & other.ends
+    # A platform that has no row of a scenario has no window to look into, and finds nothing in any.
+    shared = one.ends & other.ends if one.ends and other.ends else one.ends | other.ends
     left = {_key(hit, keys): hit for hit in one.hits if hit.end in shared}
     right = {_key(hit, keys): hit for hit in other.hits if hit.end in shared}
+    times, others = (Counter(_key(hit, keys) for hit in some.hits) for some in (one, other))
     for key, hit in right.items():
         if key not in left:
             return f"does not find what {name} finds: {hit.said()}"
         mine = left[key]
+        if times[key] != others[key]:
+            return f"finds {times[key]} times what {name} finds {others[key]} times: {hit.said()}"
         if [field for field, _ in mine.fields] != [field for field, _ in hit.fields]:
             return f"gives {', '.join(dict(mine.fields))}, where {name} gives {', '.join(dict(hit.fields))}"
         if not alike(mine.fields, hit.fields):

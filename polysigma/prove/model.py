@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from polysigma.diagnostics import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from polysigma.diagnostics import Diagnostic
 
@@ -101,6 +101,10 @@ class Verdict:
     engine: str | None = None
     reasons: tuple[str, ...] = ()
     """Why it is refused, blind or not executed; what it loses where it is approximate."""
+    unshown: Mapping[str, str] = field(default_factory=dict)
+    """For each of the reasons that no scenario can show, why not."""
+    elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For each of the reasons, which scenarios of other rules show it of the same platform (`rule: scenario`)."""
     cases: list[Case] = field(default_factory=list)
     general: list[Difference] = field(default_factory=list)
     """Differences that are not about a scenario."""
@@ -125,6 +129,15 @@ class Verdict:
             reason: tuple(case.scenario for case in self.cases if reason in case.excused) for reason in self.reasons
         }
 
+    @property
+    def owed(self) -> tuple[str, ...]:
+        """The declared losses that a scenario could show, and none does, of this rule or of another."""
+        if self.fidelity is not Status.APPROXIMATE:
+            return ()
+        shown = self.shown
+        known = (self.unshown, self.elsewhere)
+        return tuple(one for one in self.reasons if not shown[one] and not any(one in why for why in known))
+
     def as_dict(self) -> dict[str, Any]:
         """The verdict as JSON-ready data."""
         return {
@@ -135,12 +148,30 @@ class Verdict:
             "target": self.target,
             "engine": self.engine,
             "verdict": self.status.value,
-            "reasons": [{"text": reason, "shown_by": list(names)} for reason, names in self.shown.items()],
+            "reasons": [
+                {
+                    "text": reason,
+                    "shown_by": list(names),
+                    "shown_elsewhere": list(self.elsewhere.get(reason, ())),
+                    "cannot_be_shown": self.unshown.get(reason),
+                }
+                for reason, names in self.shown.items()
+            ],
             "differences": [difference.as_dict() for difference in self.differences],
             "scenarios": [case.as_dict() for case in self.cases],
             "assumptions": sorted(self.assumptions),
             "hangs_on": dict(self.hangs),
         }
+
+
+def shown_elsewhere(verdict: Verdict, verdicts: Iterable[Verdict]) -> dict[str, tuple[str, ...]]:
+    """For the losses of a verdict, the scenarios of other rules that show the same one of the same platform."""
+    others = [one for one in verdicts if one.platform == verdict.platform and one.rule != verdict.rule]
+    found = {
+        reason: tuple(f"{one.rule}: {name}" for one in others for name in one.shown.get(reason, ()))
+        for reason in verdict.reasons
+    }
+    return {reason: names for reason, names in found.items() if names}
 
 
 @dataclass(slots=True)

@@ -189,7 +189,8 @@ def _bench(
         verdict.reasons = (f"there is no telemetry of {claims.title} here",)
         return bench
     verdict.fidelity = _FIDELITY[compiled.fidelity]
-    verdict.reasons = tuple(loss.reason for loss in compiled.losses)
+    verdict.reasons = tuple(dict.fromkeys(loss.reason for loss in compiled.losses))
+    verdict.unshown = {loss.reason: loss.unshown for loss in compiled.losses if loss.unshown}
     outputs = (fields or compiled.plan).outputs
     bench.keys = frozenset(output.canonical for output in outputs if output.role == "key")
     plan = timed(compiled.plan, claims)

@@ -63,9 +63,19 @@ def _why(verdict: Verdict) -> Iterator[str]:
     if not differences:
         for reason, scenarios in verdict.shown.items():
             known = verdict.status is Status.APPROXIMATE and verdict.cases
-            yield f"{reason} (in {', '.join(scenarios)})" if known and scenarios else reason
+            yield f"{reason} ({_shown(verdict, reason, scenarios)})" if known else reason
     for name, message in verdict.hangs.items():
         yield f"hangs on {name}: {message}"
+
+
+def _shown(verdict: Verdict, reason: str, scenarios: tuple[str, ...]) -> str:
+    """Where a declared loss can be seen."""
+    elsewhere = verdict.elsewhere.get(reason)
+    if scenarios:
+        return f"in {', '.join(scenarios)}"
+    if reason in verdict.unshown:
+        return "no scenario can show it"
+    return f"in {elsewhere[0]}" if elsewhere else "shown by no scenario"
 
 
 def summary(proof: Proof) -> Iterator[str]:
@@ -81,6 +91,9 @@ def summary(proof: Proof) -> Iterator[str]:
     names = proof.assumptions
     under = f" under {_many(len(names), 'assumption')}: {', '.join(names)}" if names else " under no assumption"
     yield ("equal" if proof.holds else "not equal") + under
+    owed = sum(len(verdict.owed) for verdict in proof.verdicts)
+    if owed:
+        yield f"{_many(owed, 'declared approximation')} could be shown, and no scenario that was run does"
     if proof.flipped:
         hanging = sorted({name for verdict in proof.verdicts for name in verdict.hangs})
         yield f"verdicts hang on {_many(len(hanging), 'of them', 'of them')}: {', '.join(hanging) or '-'}"
@@ -110,6 +123,9 @@ def write_junit(proof: Proof, output: IO[str]) -> None:
         if verdict.general or not verdict.cases:
             _whole(suite, verdict)
         _count(suite)
+        if verdict.cases and verdict.status is Status.APPROXIMATE:
+            lines = (f"{reason} ({_shown(verdict, reason, names)})" for reason, names in verdict.shown.items())
+            ET.SubElement(suite, "system-out").text = "\n".join(map(_clean, lines))
     if proof.findings:
         suite = ET.SubElement(root, "testsuite", name="rules and scenarios")
         for finding in proof.findings:

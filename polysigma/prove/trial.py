@@ -21,7 +21,7 @@ from polysigma.plan.steps import TIME_COLUMN, Annotate, Bucket, Derive, Group, O
 from polysigma.prove.hits import Hit, Reading, alike, lists_differ, near, order_of, read
 from polysigma.prove.spelling import spell_step
 from polysigma.prove.steps import diverging_step
-from polysigma.telemetry import generate, render, write_rows
+from polysigma.telemetry import recorded, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,7 +108,7 @@ class Outcome:
 def perform(trial: Trial) -> Outcome:
     """Runs a trial from the scenario on: its events, the platform's rows, the oracle and the engine."""
     begun = time.perf_counter()
-    rows = list(render(generate(trial.scenario), trial.renderer))
+    rows = list(recorded(trial.scenario, trial.renderer))
     outcome = judge(trial, Ground(trial, rows))
     outcome.seconds = time.perf_counter() - begun
     if trial.keep:

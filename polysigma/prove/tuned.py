@@ -14,7 +14,7 @@ from polysigma.diagnostics import Diagnostic, Severity
 from polysigma.prove.model import Status
 from polysigma.prove.prepare import prepare
 from polysigma.prove.trial import Ground
-from polysigma.telemetry import generate, render
+from polysigma.telemetry import recorded
 from polysigma.telemetry.scenarios import Otherwise
 from polysigma.tuning import apply
 
@@ -98,7 +98,7 @@ class _Effect:
 
     @cached_property
     def rows(self) -> list[Record]:
-        return list(render(generate(self.plain.scenario), self.plain.renderer))
+        return list(recorded(self.plain.scenario, self.plain.renderer))
 
     def _hits(self, trial: Trial) -> list[Hit]:
         ground = Ground(trial, self.rows)

@@ -14,7 +14,7 @@ from polysigma.telemetry.events import (
 )
 from polysigma.telemetry.generation import demo_scenario, generate
 from polysigma.telemetry.hosts import TENANT, Host, HostDirectory
-from polysigma.telemetry.rendering import RENDERERS, render, write_rows
+from polysigma.telemetry.rendering import RENDERERS, recorded, render, write_rows
 from polysigma.telemetry.scenarios import SCENARIOS, Expectation, Scenario, json_schema, load_scenarios
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "generate",
     "json_schema",
     "load_scenarios",
+    "recorded",
     "render",
     "write_rows",
 ]

@@ -2,16 +2,17 @@
 
 They are those of hosts with Sysmon, by what the parsers of Azure/Azure-Sentinel (Parsers/ASim*) make of its events:
 one row an event (EventCount 1). That the direction of a session is told is what the schema asks for; the parser of
-Sysmon did not do so in version 0.0.2.
+Sysmon did not do so in version 0.0.2. Or the network sessions are those of Defender for Endpoint, which come from its
+raw events (vimNetworkSessionMicrosoft365Defender.yaml): once in 24 hours for the same values, with the program's name.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from polysigma.telemetry import firewall
 from polysigma.telemetry.addresses import spelled
-from polysigma.telemetry.defender import TABLE
+from polysigma.telemetry.defender import TABLE, Recorder, values
 from polysigma.telemetry.events import DnsQuery, FirewallSession, NetworkConnection, ProcessCreation, base_name
 from polysigma.telemetry.sysmon import utc_text
 
@@ -34,11 +35,18 @@ _COLUMNS = {
     "Image": ("SrcProcessName", "DstProcessName", "TargetProcessName"),
 }
 """Sigma field -> the columns that may hold it, for fields that a scenario may lose on the way."""
+_OF_DEFENDER = {"EventProduct": "M365 Defender for Endpoint"}
 _NUMBERS = frozenset({"SrcPortNumber", "DstPortNumber"})
 
 
-def normalised(events: Iterable[AnyEvent]) -> Iterator[Row]:
-    """Rows of `_Im_NetworkSession`, `_Im_Dns` and `_Im_ProcessCreate`."""
+def normalised(
+    events: Iterable[AnyEvent], *, sensor: Literal["sysmon", "defender"] = "sysmon", direction: bool = True
+) -> Iterator[Row]:
+    """Rows of `_Im_NetworkSession`, `_Im_Dns` and `_Im_ProcessCreate`.
+
+    `sensor` is what the hosts have; `direction` says whether its parser tells which end opened a session.
+    """
+    recorder = Recorder()
     for event in events:
         match event:
             case FirewallSession():
@@ -48,12 +56,22 @@ def normalised(events: Iterable[AnyEvent]) -> Iterator[Row]:
                     **firewall.asim(event),
                 }
                 continue
+            case NetworkConnection() if sensor == "defender":
+                if not recorder.records(values(event), event.time):
+                    continue
+                row = _session(event) | _OF_DEFENDER
+                row["DstProcessName" if event.initiated else "SrcProcessName"] = base_name(event.process.image)
+                row["EventResult"] = "Success" if event.answered else "Failure"
             case NetworkConnection():
+                if not event.answered:
+                    continue
                 row = _session(event)
             case DnsQuery():
                 row = _query(event)
             case ProcessCreation():
                 row = _creation(event)
+        if not direction:
+            row.pop("NetworkDirection", None)
         for field, value in event.overrides:
             for column in _COLUMNS.get(field, ()):
                 if column in row:

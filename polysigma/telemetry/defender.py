@@ -72,7 +72,7 @@ def device_name(name: str) -> str:
     return f"{name.lower()}.{DOMAIN}"
 
 
-class _Recorder:
+class Recorder:
     """What the sensors remember. Bounded: what is older than a day, and reports of hours gone by, is forgotten."""
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class _Reports:
         if hour != self.hour:
             yield from self.finished()
             self.hour = hour
-        key = tuple(row.get(column) for column in _REPORTED)
+        key = (row["ActionType"], *(row.get(column) for column in _REPORTED))
         count, _, first = self.counts.get(key, (0, 0.0, row))
         self.counts[key] = (count + 1, time, first)
 
@@ -115,7 +115,7 @@ class _Reports:
             yield {
                 TABLE: row[TABLE],
                 self.time_column: f"{utc_text(time, 'T')}Z",
-                "ActionType": "ConnectionSuccessAggregatedReport",
+                "ActionType": f"{row['ActionType']}AggregatedReport",
                 **report,
                 "AdditionalFields": json.dumps({"uniqueEventsAggregated": count}),
             }
@@ -123,12 +123,14 @@ class _Reports:
 
 
 def _rows(events: Iterable[AnyEvent], time_column: str, *, aggregated: bool) -> Iterator[Row]:
-    recorder, reports, number = _Recorder(), _Reports(time_column), 0
+    recorder, reports, number = Recorder(), _Reports(time_column), 0
     for event in events:
         if isinstance(event, FirewallSession):
             time = f"{utc_text(event.time, 'T')}Z"
             yield {TABLE: "CommonSecurityLog", time_column: time, **firewall.cef(event)}
             continue
+        if isinstance(event, DnsQuery) and event.encrypted:
+            continue  # the inspection reads packets
         row, key = _recorded(event)
         _override(row, event)
         made: list[Row] = []
@@ -191,7 +193,8 @@ def _connection(event: NetworkConnection) -> tuple[Row, tuple[Any, ...]]:
     remote = spelled(event.remote_ip, event.spelling, uncompressed=False)
     local = spelled(event.local_ip, event.spelling, uncompressed=False) if is_ipv6(remote) else event.local_ip
     mapped = is_ipv6(remote) and not is_ipv6(event.remote_ip)
-    action = "ConnectionSuccess" if event.initiated else "InboundConnectionAccepted"
+    made = "ConnectionSuccess" if event.answered else "ConnectionFailed"
+    action = made if event.initiated else "InboundConnectionAccepted"
     row = _common(event, "DeviceNetworkEvents", action) | {
         "RemoteIP": remote,
         "RemotePort": event.remote_port,
@@ -203,8 +206,14 @@ def _connection(event: NetworkConnection) -> tuple[Row, tuple[Any, ...]]:
         **_initiating(event),
     }
     row = {column: value for column, value in row.items() if value is not None}
-    key = (event.process.guid, action, local, remote, event.remote_port if event.initiated else event.local_port)
-    return row, key
+    return row, values(event)
+
+
+def values(event: NetworkConnection) -> tuple[Any, ...]:
+    """The values by which raw events of connections are capped."""
+    remote = spelled(event.remote_ip, event.spelling, uncompressed=False)
+    port = event.remote_port if event.initiated else event.local_port
+    return event.process.guid, event.initiated, event.answered, event.local_ip, remote, port
 
 
 def _query(event: DnsQuery) -> tuple[Row, tuple[Any, ...]]:

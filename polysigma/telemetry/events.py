@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from polysigma.telemetry.addresses import Spelling, is_ipv6
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Overrides = tuple[tuple[str, str | None], ...]
 """(Sigma field, value) where what was recorded differs from what happened; None for a field that was lost."""
+
+Vendor = Literal["fortinet", "cisco"]
+"""Whose a firewall is: a FortiGate of Fortinet's, an ASA of Cisco's."""
 
 PORT_NAMES = {
     22: "ssh",
@@ -84,6 +87,8 @@ class NetworkConnection:
     remote_name: str | None = None
     spelling: Spelling = Spelling.NATIVE
     overrides: Overrides = ()
+    answered: bool = True
+    """False where it was attempted, and the other end never answered."""
 
     def fields(self) -> dict[str, Any]:
         """Sigma field -> typed value, without what was lost."""
@@ -128,6 +133,8 @@ class DnsQuery:
     """A CNAME on the way to the answer."""
     status: int = 0
     overrides: Overrides = ()
+    encrypted: bool = False
+    """Asked over HTTPS or TLS: nobody on the way can read it."""
 
     def fields(self) -> dict[str, Any]:
         """Sigma field -> typed value, without what was lost."""
@@ -196,6 +203,10 @@ class FirewallSession:
     dst_port: int
     allowed: bool
     overrides: Overrides = ()
+    answered: bool = True
+    vendor: Vendor = "fortinet"
+    part: Literal["whole", "start", "end"] = "whole"
+    """What the report is about: a session from its start to its end, or one of these."""
 
     def fields(self) -> dict[str, Any]:
         """Sigma field -> typed value, without what was lost."""

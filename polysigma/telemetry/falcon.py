@@ -49,11 +49,19 @@ def replicated(events: Iterable[AnyEvent]) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def siem(events: Iterable[AnyEvent], *, computer_name: bool = True) -> Iterator[dict[str, Any]]:
+def siem(
+    events: Iterable[AnyEvent], *, computer_name: bool = True, repository: str | None = None
+) -> Iterator[dict[str, Any]]:
     """Rows in Next-Gen SIEM: the same with tags and metadata, and with the host's name unless it is switched off.
 
-    A firewall's log is there by the names of CrowdStrike's parsing standard.
+    A firewall's log is there by the names of CrowdStrike's parsing standard. `repository` is the only one whose rows a
+    search meets.
     """
+    rows = _tagged(events, computer_name)
+    return rows if repository is None else (row for row in rows if row["#repo"] == repository)
+
+
+def _tagged(events: Iterable[AnyEvent], computer_name: bool) -> Iterator[dict[str, Any]]:  # noqa: FBT001 - of `siem`
     for event, row in _rows(events):
         if isinstance(event, FirewallSession):
             yield row

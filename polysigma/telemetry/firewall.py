@@ -1,20 +1,25 @@
 """A network whose hosts have no sensor: what its firewall reports of their connections, as each platform holds it.
 
 The firewall is one of Fortinet's where a platform keeps the vendor's words, by the parsers of Azure/Azure-Sentinel
-(vimNetworkSessionFortinetFortiGate.yaml: an allowed session that was closed has no DvcAction) and the field list of
-CrowdStrike's parser fortinet-fortigate. It sees packets, so an address has one spelling, whatever its end calls it.
+(vimNetworkSessionFortinetFortiGate.yaml: an allowed session that was closed has no DvcAction, and of one that nobody
+answered, `timeout`, the result is Failure) and the field list of CrowdStrike's parser fortinet-fortigate. Or it is an
+ASA of Cisco's, which says when a session is built and when it is torn down (302013 and 302014, Cisco ASA Series Syslog
+Messages); the end is `teardown` in Splunk's model, whose prescribed values for `action` have it. It sees packets, so an
+address has one spelling, whatever its end calls it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any, Literal
 
 from polysigma.telemetry.events import FirewallSession, NetworkConnection
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from polysigma.telemetry.events import Event
+    from polysigma.telemetry.events import Event, Vendor
 
 Row = dict[str, Any]
 
@@ -29,13 +34,39 @@ _FIELDS = {
 _OWN = frozenset({*_FIELDS.values(), "action", "blocked"})
 _PORTS = frozenset({"src_port", "dst_port"})
 _NUMBERS = {"tcp": "6", "udp": "17"}
+LASTS = 30.0
+"""The seconds between the two reports of one session."""
 
 
-def passing(events: Iterable[Event], device: str, blocks: Collection[str]) -> Iterator[FirewallSession]:
+def passing(
+    events: Iterable[Event],
+    device: str,
+    blocks: Collection[str],
+    *,
+    vendor: Vendor = "fortinet",
+    reports: Literal["sessions", "starts_and_ends", "ends"] = "sessions",
+) -> Iterator[FirewallSession]:
     """The sessions that a firewall reports of the connections of hosts behind it; other events it does not see.
 
-    `blocks` are the addresses that it lets nobody connect to.
+    `blocks` are the addresses that it lets nobody connect to. A session that is reported in parts lasts for `LASTS`.
     """
+    ends: list[tuple[float, int, FirewallSession]] = []
+    for number, session in enumerate(_sessions(events, device, blocks)):
+        while ends and ends[0][0] <= session.time:
+            yield heappop(ends)[2]
+        if reports == "sessions" or not session.allowed:
+            yield replace(session, vendor=vendor)
+            continue
+        if reports == "starts_and_ends":
+            yield replace(session, vendor=vendor, part="start")
+        time = session.time + LASTS
+        end = replace(session, vendor=vendor, part="end", time=time, arrival=session.arrival + LASTS)
+        heappush(ends, (time, number, end))
+    while ends:
+        yield heappop(ends)[2]
+
+
+def _sessions(events: Iterable[Event], device: str, blocks: Collection[str]) -> Iterator[FirewallSession]:
     for event in events:
         if not isinstance(event, NetworkConnection):
             continue
@@ -52,6 +83,7 @@ def passing(events: Iterable[Event], device: str, blocks: Collection[str]) -> It
             dst_port=destination[1],
             allowed=destination[0] not in blocks,
             overrides=tuple(_lost(event)),
+            answered=event.answered,
         )
 
 
@@ -66,13 +98,19 @@ def _lost(event: NetworkConnection) -> Iterator[tuple[str, str | None]]:
 def cef(session: FirewallSession) -> Row:
     """A row of CommonSecurityLog, without its time."""
     how = "deny" if not session.allowed else "close" if session.protocol == "tcp" else "accept"
-    row = {
+    how = "start" if session.part == "start" else how if session.answered else "timeout"
+    own = {
         "DeviceVendor": "Fortinet",
         "DeviceProduct": "Fortigate",
-        "Computer": session.device,
         "Activity": f"traffic:forward {how}",
         "DeviceAction": how,
         "Protocol": _NUMBERS[session.protocol],
+    }
+    # What an ASA did stands in the text of its message only.
+    of_cisco = {"DeviceVendor": "Cisco", "DeviceProduct": "ASA", "Protocol": session.protocol.upper()}
+    row = {
+        **(own if session.vendor == "fortinet" else of_cisco),
+        "Computer": session.device,
         "SourceIP": session.src_ip,
         "SourcePort": session.src_port,
         "DestinationIP": session.dst_ip,
@@ -96,9 +134,10 @@ def asim(session: FirewallSession) -> Row:
     row = {
         "EventCount": 1,
         "EventType": "NetworkSession",
-        "EventVendor": "Fortinet",
-        "EventProduct": "Fortigate",
-        "EventResult": "Success" if session.allowed else "Failure",
+        **({"EventSubType": session.part.capitalize()} if session.part != "whole" else {}),
+        "EventVendor": "Fortinet" if session.vendor == "fortinet" else "Cisco",
+        "EventProduct": "Fortigate" if session.vendor == "fortinet" else "ASA",
+        "EventResult": "Success" if session.allowed and session.answered else "Failure",
         **({} if session.allowed else {"DvcAction": "Deny"}),
         "Dvc": session.device,
         "NetworkProtocol": session.protocol.upper(),
@@ -122,11 +161,12 @@ def asim(session: FirewallSession) -> Row:
 
 def common_model(session: FirewallSession) -> Row:
     """An event of the data set All_Traffic, without its time."""
+    torn = session.vendor == "cisco" and session.part == "end"
     row = {
         "datamodel": "Network_Traffic.All_Traffic",
         "tag": ["network", "communicate"],
-        "vendor_product": "Fortinet Firewall",
-        "action": "allowed" if session.allowed else "blocked",
+        "vendor_product": "Fortinet Firewall" if session.vendor == "fortinet" else "Cisco ASA",
+        "action": "teardown" if torn else "allowed" if session.allowed else "blocked",
         "dvc": session.device,
         "src": session.src_ip,
         "src_ip": session.src_ip,
@@ -151,14 +191,15 @@ def common_model(session: FirewallSession) -> Row:
 
 def parsed(session: FirewallSession) -> Row:
     """An event in Falcon Next-Gen SIEM, by the CrowdStrike Parsing Standard."""
+    fortinet = session.vendor == "fortinet"
     row = {
-        "#Vendor": "fortinet",
+        "#Vendor": session.vendor,
         "#Cps.version": "1.1.0",
         "#event.kind": "event",
-        "#event.module": "fortigate",
-        "#event.dataset": "fortigate.traffic",
+        "#event.module": "fortigate" if fortinet else "asa",
+        "#event.dataset": "fortigate.traffic" if fortinet else "asa.log",
         "#observer.type": "firewall",
-        "#repo": "3pi_fortinet_fortigate",
+        "#repo": "3pi_fortinet_fortigate" if fortinet else "3pi_cisco_asa",
         "@timestamp": round(session.time * 1000),
         "observer.hostname": session.device,
         "event.category[0]": "network",

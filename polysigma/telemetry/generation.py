@@ -29,7 +29,8 @@ def generate(scenario: Scenario) -> Iterator[AnyEvent]:
     were. Streams are merged as they are made: memory grows with their number, not with the number of events.
     """
     events = _on_hosts(scenario)
-    return passing(events, scenario.firewall.name, scenario.firewall.blocks) if scenario.firewall else events
+    wall = scenario.firewall
+    return passing(events, wall.name, wall.blocks, vendor=wall.vendor, reports=wall.reports) if wall else events
 
 
 def _on_hosts(scenario: Scenario) -> Iterator[Event]:

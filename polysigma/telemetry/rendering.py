@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.telemetry import asim, defender, falcon, splunk, sysmon
+from polysigma.telemetry.events import NetworkConnection
+from polysigma.telemetry.generation import generate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from polysigma.telemetry.events import AnyEvent
+    from polysigma.telemetry.scenarios import Scenario
 
     Renderer = Callable[..., Iterator[dict[str, Any]]]
 
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
 def canonical_rows(events: Iterable[AnyEvent]) -> Iterator[dict[str, Any]]:
     """Rows by Sigma names with typed values, `UtcTime` in epoch seconds: what a rule is written about."""
     for event in events:
-        yield {"category": event.category, **event.fields()}
+        if not isinstance(event, NetworkConnection) or event.answered:
+            yield {"category": event.category, **event.fields()}
 
 
 RENDERERS: Mapping[str, Renderer] = {
@@ -53,6 +57,11 @@ def render(events: Iterable[AnyEvent], platform: str, **options: Any) -> Iterato
             Diagnostic("unknown-platform", f"no telemetry for {platform!r}", f"known: {', '.join(RENDERERS)}")
         )
     return RENDERERS[platform](events, **options)
+
+
+def recorded(scenario: Scenario, platform: str) -> Iterator[dict[str, Any]]:
+    """The rows that a platform would hold of a scenario, as its site has set it up. Raises as `render` does."""
+    return render(generate(scenario), platform, **scenario.setup.options(platform))
 
 
 def write_rows(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, StringConstraints, WithJsonSchema
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.source import Document, read_file
+from polysigma.telemetry.events import Vendor  # noqa: TC001 - pydantic reads it
 from polysigma.telemetry.hosts import HostDirectory
 from polysigma.telemetry.oddities import AnyOddity  # noqa: TC001 - pydantic reads them
+from polysigma.telemetry.setup import Setup
 from polysigma.telemetry.traffic import AnyTraffic  # noqa: TC001
 from polysigma.telemetry.values import Address, Period, parse_address, refusal
 from polysigma.validation import validate
@@ -120,6 +122,9 @@ class Firewall(BaseModel):
     name: HostName
     blocks: list[Address] = []
     """Addresses that nobody can connect to: what it reports of an attempt is that it was blocked."""
+    vendor: Vendor = "fortinet"
+    reports: Literal["sessions", "starts_and_ends", "ends"] = "sessions"
+    """One report a session; or one at its start and one at its end; or the latter alone."""
 
 
 class Scenario(BaseModel):
@@ -140,6 +145,8 @@ class Scenario(BaseModel):
     oddities: list[AnyOddity] = []
     firewall: Firewall | None = None
     """Where it is given, the hosts have no sensor: the firewall's sessions are all that is recorded of them."""
+    setup: Setup = Setup()
+    """What is set up otherwise than usual."""
     hit: list[Expectation] = []
     """For each, some window's hit has all of these values. Text is compared without regard to case."""
     miss: list[Expectation] = []

@@ -22,7 +22,7 @@ from polysigma.telemetry.events import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from polysigma.telemetry.events import AnyEvent
+    from polysigma.telemetry.events import AnyEvent, Event
 
 CHANNEL = "Microsoft-Windows-Sysmon/Operational"
 PROVIDER = "Microsoft-Windows-Sysmon"
@@ -32,10 +32,21 @@ LOGGING_DELAY = 1.25
 _UNSET = "-"
 
 
-def flat(events: Iterable[AnyEvent]) -> Iterator[dict[str, Any]]:
+def logged(events: Iterable[AnyEvent], *, connections: bool = True) -> Iterator[Event]:
+    """The events that Sysmon logs.
+
+    Connections only where its configuration asks for them, and only those that came about: event 3 is of a connection,
+    not of an attempt at one.
+    """
+    for event in sensed(events):
+        if not isinstance(event, NetworkConnection) or (connections and event.answered):
+            yield event
+
+
+def flat(events: Iterable[AnyEvent], *, connections: bool = True) -> Iterator[dict[str, Any]]:
     """Flat rows: the envelope and the event's data side by side. Values of the event's data are text."""
     numbers: dict[str, int] = {}
-    for event in sensed(events):
+    for event in logged(events, connections=connections):
         name = event.host.name
         number = numbers[name] = numbers.get(name, 0) + 1
         if isinstance(event, NetworkConnection):
@@ -53,25 +64,25 @@ def flat(events: Iterable[AnyEvent]) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def nxlog(events: Iterable[AnyEvent]) -> Iterator[dict[str, Any]]:
+def nxlog(events: Iterable[AnyEvent], *, connections: bool = True) -> Iterator[dict[str, Any]]:
     """Flat rows with the envelope's names as NXLog gives them (`Hostname`)."""
-    return _shaped(events, "nxlog")
+    return _shaped(flat(events, connections=connections), "nxlog")
 
 
-def winlogbeat(events: Iterable[AnyEvent]) -> Iterator[dict[str, Any]]:
+def winlogbeat(events: Iterable[AnyEvent], *, connections: bool = True) -> Iterator[dict[str, Any]]:
     """Nested rows of Winlogbeat 7 and later: `winlog.event_data.DestinationIp`."""
-    return _shaped(events, "winlogbeat")
+    return _shaped(flat(events, connections=connections), "winlogbeat")
 
 
-def winlogbeat6(events: Iterable[AnyEvent]) -> Iterator[dict[str, Any]]:
+def winlogbeat6(events: Iterable[AnyEvent], *, connections: bool = True) -> Iterator[dict[str, Any]]:
     """Nested rows of Winlogbeat 6: `event_data.DestinationIp`."""
-    return _shaped(events, "winlogbeat6")
+    return _shaped(flat(events, connections=connections), "winlogbeat6")
 
 
-def _shaped(events: Iterable[AnyEvent], name: str) -> Iterator[dict[str, Any]]:
+def _shaped(rows: Iterable[dict[str, Any]], name: str) -> Iterator[dict[str, Any]]:
     shape = load("sysmon").shapes[name]
     paths: dict[str, tuple[str, ...]] = {}
-    for row in flat(events):
+    for row in rows:
         shaped: dict[str, Any] = {}
         for column, value in row.items():
             if column not in paths:

@@ -15,7 +15,7 @@ from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.engines.sql_text import TABLE
 from polysigma.plan.metadata import read_metadata
 from polysigma.replay import load_events, opened
-from polysigma.telemetry import RENDERERS, SCENARIOS, generate, load_scenarios, render, write_rows
+from polysigma.telemetry import RENDERERS, SCENARIOS, load_scenarios, recorded, write_rows
 from polysigma.tune.curves import fits, measure
 from polysigma.tune.evaluated import Evaluated
 from polysigma.tune.sweep import Sweep
@@ -160,7 +160,7 @@ def on_scenarios(reference: str, at: tuple[str, str], compiled: Compiled) -> Ite
     expected = Expected(tuple(scenarios), keys, window)
     days = sum(scenario.span for scenario in scenarios) / 86400
     shape = SHAPE if at[0] == PLATFORM else at[0]
-    rows = (row for scenario in scenarios for row in render(generate(scenario), shape))
+    rows = (row for scenario in scenarios for row in recorded(scenario, shape))
     if at[0] != PLATFORM:
         yield Evaluated(compiled.plan, list(rows), platform(at[0])), expected, days
         return

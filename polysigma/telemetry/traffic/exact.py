@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
@@ -33,6 +34,10 @@ class Exact(Traffic):
     """Opened by the other side."""
     protocol: Literal["tcp", "udp"] = "tcp"
     spelling: Spelling = Spelling.NATIVE
+    local_port: Port | None = None
+    """The port of the host's that all come from, as of a service's own socket; a new one each where left out."""
+    answered: bool = True
+    """Whether the other end answers; else there is an attempt at a connection, and none."""
     image: str = "C:\\Windows\\Temp\\exact.exe"
 
     @model_validator(mode="after")
@@ -41,15 +46,26 @@ class Exact(Traffic):
             raise refusal("needs exactly one of `hourly` and `at`")
         if any(count < 0 for count in self.hourly or ()):
             raise refusal("`hourly` counts connections: none can be negative")
+        if self.local_port is not None and self.inbound:
+            raise refusal("`local_port` is for connections that the host opens: of the others `port` is the host's")
         return self
 
     def events(self, lane: Lane) -> Iterator[Event]:
         process = lane.resident(self.image)
         for time in self._times(lane.start):
             if self.inbound:
-                yield lane.accept(time, process, self.to, self.port)
+                event = lane.accept(time, process, self.to, self.port)
             else:
-                yield lane.connect(time, process, self.to, self.port, protocol=self.protocol, spelling=self.spelling)
+                event = lane.connect(
+                    time,
+                    process,
+                    self.to,
+                    self.port,
+                    protocol=self.protocol,
+                    spelling=self.spelling,
+                    local_port=self.local_port,
+                )
+            yield event if self.answered else replace(event, answered=False)
 
     def _times(self, start: float) -> list[float]:
         if self.at is not None:
@@ -90,6 +106,8 @@ class Queries(Traffic):
     lasts: Period = 60.0
     missing: bool = True
     """Whether there are no such names; else each has an address."""
+    encrypted: bool = False
+    """Whether they are asked over HTTPS or TLS, so that nobody on the way can read them."""
     image: str = "C:\\Users\\Public\\Libraries\\hostsvc.exe"
 
     @model_validator(mode="after")
@@ -109,9 +127,10 @@ class Queries(Traffic):
         for number, name in enumerate(names):
             time = lane.start + self.at + self.lasts * (number + 0.5) / len(names)
             if self.missing:
-                yield lane.look_up(time, process, name, status=9003)
+                event = lane.look_up(time, process, name, status=9003)
             else:
-                yield lane.look_up(time, process, name, "203.0.113.80")
+                event = lane.look_up(time, process, name, "203.0.113.80")
+            yield replace(event, encrypted=True) if self.encrypted else event
 
     def _name(self, lane: Lane, second: str) -> str:
         """Twelve letters, the second of each pair from `second`: enough of them that two names are never the same."""

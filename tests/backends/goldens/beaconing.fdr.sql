@@ -3,7 +3,6 @@
 -- window: the last 24h; as a rule it runs every 1h
 -- approximate: a connection is recorded when it is attempted, whether or not it was then established
 -- approximate: of a connectionless protocol (UDP) only the first send of a flow is recorded, so its counts are low
--- approximate: most raw rows hold no ComputerName (late-2025 sensors add it), so a condition on it misses them
 WITH matched AS (
   SELECT
     "ComputerName",

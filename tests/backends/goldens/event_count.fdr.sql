@@ -3,7 +3,6 @@
 -- window: the last 10m; as a rule it runs every 10m
 -- approximate: a connection is recorded when it is attempted, whether or not it was then established
 -- approximate: of a connectionless protocol (UDP) only the first send of a flow is recorded, so its counts are low
--- approximate: most raw rows hold no ComputerName (late-2025 sensors add it), so a condition on it misses them
 -- approximate: counts in the 10m before each run, where Sigma's window slides with every event; events that straddle two runs' windows can be missed
 WITH matched AS (
   SELECT

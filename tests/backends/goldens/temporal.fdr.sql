@@ -1,7 +1,6 @@
 -- A user's name, a lookup and a connection
 -- temporal, 5f278d56-c683-59f5-a339-78abef24df97, for CrowdStrike Falcon Data Replicator
 -- window: the last 15m; as a rule it runs every 15m
--- approximate: most raw rows hold no ComputerName (late-2025 sensors add it), so a condition on it misses them
 -- approximate: DnsRequest is deduplicated per process by name and answers for up to 24 hours, so that in a shorter window a name that was asked for earlier is missing
 -- approximate: a connection is recorded when it is attempted, whether or not it was then established
 -- approximate: counts in the 15m before each run, where Sigma's window slides with every event; events that straddle two runs' windows can be missed

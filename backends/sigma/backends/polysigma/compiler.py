@@ -7,24 +7,40 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from polysigma.plan.durations import format_duration
-from polysigma.plan.expressions import Column, Exists, In, InNetwork, TextMatch, conjuncts
+from polysigma.plan.expressions import (
+    Call,
+    Column,
+    Constant,
+    Exists,
+    In,
+    InNetwork,
+    TextMatch,
+    columns,
+    conjuncts,
+    rewrite,
+)
 from polysigma.plan.faults import PlanError
 from polysigma.plan.lookups import lookups_of
 from polysigma.plan.lower import Binding, lower
 from polysigma.plan.steps import (
     RULE_COLUMN,
     TIME_COLUMN,
+    Annotate,
     Bucket,
     Chain,
+    Derive,
+    Group,
     Ordered,
     Plan,
+    Score,
     Sort,
     Take,
+    Where,
     all_steps,
     counts_rows,
 )
 from polysigma.plan.types import Type
-from polysigma.platform import FidelityLevel, Loss
+from polysigma.platform import FidelityLevel, Loss, approximately
 from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
@@ -36,7 +52,8 @@ if TYPE_CHECKING:
     from sigma.correlations import SigmaCorrelationRule
     from sigma.rule import SigmaRule
 
-    from polysigma.plan.steps import Source
+    from polysigma.plan.expressions import Expression
+    from polysigma.plan.steps import Source, Step
 
     from .backend import PolysigmaBackend
     from .canonical import Correlated
@@ -115,12 +132,15 @@ class Compiler:
             quiet=correlated.quiet,
         )
         losses: list[Loss] = []
+        read = _tested(correlated.steps)
         for base in correlated.bases:
-            losses += base.scope.losses(counts=counts, fields=correlated.asked[base.name], window=correlated.window)
+            asked = correlated.asked[base.name]
+            tested = {correlated.aliases.get(name, {}).get(base.name, name) for name in read}
+            losses += base.scope.losses(counts=counts, fields=asked, tested=tested & asked, window=correlated.window)
             losses += base.keyword_losses()
             losses += _too_fine(base.scope.resolution, correlated)
         losses += _cut_by_address(correlated)
-        losses += [Loss(level=FidelityLevel.APPROXIMATE, reason=reason) for reason in correlated.approximations]
+        losses += [approximately(reason) for reason in correlated.approximations]
         return self._finished(plan, correlated.bases, tuple(losses), correlated.settings)
 
     def _finished(
@@ -130,8 +150,7 @@ class Compiler:
         platform = bases[0].platform
         steps = without_sequences(plan.steps, grouped_first=self.printer.annotates_groups_only)
         said = replace(plan, steps=steps)
-        own = [Loss(level=FidelityLevel.APPROXIMATE, reason=reason) for reason in self.printer.losses(said)]
-        losses = tuple(dict.fromkeys((*losses, *own)))
+        losses = tuple(dict.fromkeys((*losses, *self.printer.losses(said))))
         blind = [loss for loss in losses if loss.level is FidelityLevel.BLIND]
         if blind and "blind" not in self.backend.options.accept:
             raise unsupported(
@@ -168,6 +187,28 @@ class Compiler:
         return f"window: {span}, which the scheduler sets; runs {schedule}"
 
 
+def _tested(steps: tuple[Step, ...]) -> frozenset[str]:
+    """The columns on whose values something hangs in the steps, but for files of which only the name is asked."""
+    said: list[Expression] = []
+    for step in all_steps(steps):
+        match step:
+            case Where(condition=condition):
+                said.append(condition)
+            case Derive(columns=derived):
+                said += [value for _, value in derived]
+            case Score(cases=cases):
+                said += [condition for _, condition in cases]
+            case Group() | Annotate() | Ordered():
+                said += [measure.condition for measure in step.measures if measure.condition is not None]
+            case _:
+                pass
+    return frozenset(name for one in said for name in columns(rewrite(one, _without_names)))
+
+
+def _without_names(node: Expression) -> Expression:
+    return Constant("") if isinstance(node, Call) and node.name == "base_name" else node
+
+
 def _too_fine(resolution: int, correlated: Correlated) -> list[Loss]:
     """What is lost where a plan counts in windows or buckets that one row of the platform may straddle."""
     spans = [step.seconds for step in all_steps(correlated.steps) if isinstance(step, Bucket)] + [correlated.window]
@@ -175,7 +216,7 @@ def _too_fine(resolution: int, correlated: Correlated) -> list[Loss]:
     if not short:
         ordered = resolution and any(isinstance(step, Ordered) for step in all_steps(correlated.steps))
         reason = f"one row covers {format_duration(resolution)} of events, within which their order is not told"
-        return [Loss(level=FidelityLevel.APPROXIMATE, reason=reason)] if ordered else []
+        return [approximately(reason)] if ordered else []
     reason = (
         f"one row covers {format_duration(resolution)} of events, so that nothing can be counted in spans of "
         f"{format_duration(min(short))}"
@@ -189,7 +230,7 @@ def _cut_by_address(correlated: Correlated) -> list[Loss]:
         if isinstance(step, Sort) and isinstance(after, Take):
             named = [name for name, _ in step.columns if correlated.columns.get(name) is Type.ADDRESS]
             reason = "which of the rows that are equal up to {} are taken hangs on how the platform spells addresses"
-            return [Loss(level=FidelityLevel.APPROXIMATE, reason=reason.format(name)) for name in named[:1]]
+            return [approximately(reason.format(name)) for name in named[:1]]
     return []
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from polysigma.plan.steps import Annotate, Group, Plan, all_steps
+from polysigma.platform import approximately
 
-from .printer import Job, Printer
+from .printer import OWN_ESTIMATE, Job, Printer
 
 if TYPE_CHECKING:
     from polysigma.plan.steps import Measure
+    from polysigma.platform import Loss
 
 
 class KqlPrinter(Printer):
@@ -22,11 +24,11 @@ class KqlPrinter(Printer):
 
         return self.head(job.header) + Query(job).text()
 
-    def losses(self, plan: Plan) -> tuple[str, ...]:
+    def losses(self, plan: Plan) -> tuple[Loss, ...]:
         steps = (step for step in all_steps(plan.steps) if isinstance(step, Group | Annotate))
         measures: list[Measure] = [measure for step in steps for measure in step.measures]
         return tuple(
-            f"{measure.name} is Kusto's estimate of a percentile"
+            approximately(f"{measure.name} is Kusto's estimate of a percentile", OWN_ESTIMATE)
             for measure in measures
             if measure.function in {"median", "percentile"}
         )

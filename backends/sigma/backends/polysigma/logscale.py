@@ -38,6 +38,7 @@ from polysigma.plan.steps import (
     widest_bucket,
 )
 from polysigma.plan.types import Type
+from polysigma.platform import approximately
 from polysigma.refusals import RefusalCode
 
 from .emptiness import filled, may_be_empty
@@ -46,10 +47,12 @@ from .logscale_filters import Filters, field_name, quoted
 from .logscale_sources import apart, in_common, shared_and_own, table_name
 from .logscale_values import Values
 from .ordering import calculated, closure, cost
-from .printer import Job, Printer, called
+from .printer import HUNTS, OWN_ESTIMATE, Job, Printer, called
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from polysigma.platform import Loss
 
 MAX_GROUPS = 1_000_000
 """`groupBy(limit=max)`; beyond it LogScale marks the result as incomplete (documentation of groupBy)."""
@@ -70,29 +73,35 @@ class LogScalePrinter(Printer):
     def print(self, job: Job) -> str:
         return self.head(job.header) + _Query(job).text()
 
-    def losses(self, plan: Plan) -> tuple[str, ...]:
+    def losses(self, plan: Plan) -> tuple[Loss, ...]:
         found = []
         groups = [step for step in all_steps(plan.steps) if isinstance(step, Group) and step.by]
         if groups:
-            found.append(
+            reason = (
                 f"exact up to {MAX_GROUPS:,} combinations of {', '.join(groups[0].by)}; "
                 "LogScale warns that the result is incomplete beyond"
             )
-            found.append(f"shows at most {MAX_ROWS:,} rows, the limit of table()")
+            found.append(approximately(reason, f"it takes more than {MAX_GROUPS:,} events, each of a group of its own"))
+            limit = f"shows at most {MAX_ROWS:,} rows, the limit of table()"
+            found.append(approximately(limit, f"it takes more than {MAX_ROWS:,} hits in one window"))
         for step in all_steps(plan.steps):
             for measure in step.measures if isinstance(step, Group | Annotate) else ():
                 if measure.function in {"distinct", "distinct_if"}:
-                    found.append(f"{measure.name} is LogScale's estimate of a distinct count, within 2 %")
+                    reason = f"{measure.name} is LogScale's estimate of a distinct count, within 2 %"
+                    found.append(approximately(reason, OWN_ESTIMATE))
                 elif measure.function in {"median", "percentile"}:
-                    found.append(f"{measure.name} is LogScale's estimate of a percentile")
+                    reason = f"{measure.name} is LogScale's estimate of a percentile"
+                    found.append(approximately(reason, OWN_ESTIMATE))
         if any(_reads_address(value) for source in plan.sources for _, value in source.derived):
-            found.append("an IPv4-mapped address in hexadecimal digits (::ffff:c000:201) stays an IPv6 address")
+            reason = "an IPv4-mapped address in hexadecimal digits (::ffff:c000:201) stays an IPv6 address"
+            found.append(approximately(reason))
         if "network" in called(plan.steps):
-            found.append("networks of IPv6 addresses are told apart by how the addresses are spelled")
+            found.append(approximately("networks of IPv6 addresses are told apart by how the addresses are spelled"))
         widest = widest_bucket(plan.steps)
         if widest and widest not in _BUCKET_FORMATS:
             width = format_duration(widest)
-            found.append(f"a hunt can end inside a bucket of {width}, which then counts only its part")
+            reason = f"a hunt can end inside a bucket of {width}, which then counts only its part"
+            found.append(approximately(reason, HUNTS))
         return tuple(found)
 
 

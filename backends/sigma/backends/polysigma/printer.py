@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from polysigma.plan.expressions import Expression
     from polysigma.plan.steps import Plan
+    from polysigma.platform import Loss
 
 REGISTRY_ROOTS = (
     (r"\\REGISTRY\\MACHINE\\SYSTEM\\ControlSet[0-9]+", r"HKLM\SYSTEM\CurrentControlSet"),
@@ -72,8 +73,8 @@ class Printer(ABC):
     def print(self, job: Job) -> str:
         """The query. Nothing edits the text afterwards."""
 
-    def losses(self, plan: Plan) -> tuple[str, ...]:
-        """What the language itself makes approximate in this plan, as reasons."""
+    def losses(self, plan: Plan) -> tuple[Loss, ...]:
+        """What the language itself makes approximate in this plan."""
         del plan
         return ()
 
@@ -81,6 +82,10 @@ class Printer(ABC):
         """The head comment, ended by a line end; text from the rule cannot leave it."""
         return "".join(f"{self.comment}{one_line(line)}\n" for line in lines)
 
+
+OWN_ESTIMATE = "no page says which number near the true one the vendor's algorithm gives, so no engine here gives it"
+HUNTS = "what is proven is the form that a scheduler runs, which begins and ends where the buckets do"
+"""Why no scenario shows a loss of several languages."""
 
 _PRINTED: dict[tuple[type[Printer], tuple[str | None, ...], Job], str] = {}
 _REMEMBERED = 1000

@@ -31,12 +31,13 @@ from polysigma.plan.expressions import (
 from polysigma.plan.simplify import simplify
 from polysigma.plan.steps import RULE_COLUMN, Annotate, Chain, Group, Plan, Source, all_steps, is_rule, widest_bucket
 from polysigma.plan.types import Type
+from polysigma.platform import approximately
 from polysigma.refusals import RefusalCode
 
 from .emptiness import filled
 from .errors import unsupported
 from .ordering import closure
-from .printer import Job, Printer, one_line
+from .printer import HUNTS, Job, Printer, one_line
 from .spl_lookups import lookups
 from .spl_search import Search
 from .spl_steps import WIDTH, Steps, where
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from polysigma.plan.steps import Branch
+    from polysigma.platform import Loss
 
     from .printer import Form
 
@@ -85,38 +87,46 @@ class SplPrinter(Printer):
         """The head comment. Three backticks would end it, so none is left in its text."""
         return "".join(f"``` {one_line(line.replace('`', chr(39)))} ```\n" for line in lines)
 
-    def losses(self, plan: Plan) -> tuple[str, ...]:
+    def losses(self, plan: Plan) -> tuple[Loss, ...]:
         found = []
         if any(isinstance(step, Annotate) for step in all_steps(plan.steps)):
-            found.append(
+            reason = (
                 "eventstats holds its rows in memory and leaves its numbers out of those beyond max_mem_usage_mb "
                 "(limits.conf, 200 MB)"
             )
+            found.append(approximately(reason, "it takes 200 MB of rows in one window"))
         for step in all_steps(plan.steps):
             if isinstance(step, Group | Annotate):
                 found += [
-                    f"{measure.name} is Splunk's percentile: a value of the data, not one between two of them"
+                    approximately(
+                        f"{measure.name} is Splunk's percentile: a value of the data, not one between two of them"
+                    )
                     for measure in step.measures
                     if measure.function in {"median", "percentile"}
                 ]
         dates = parts_of_dates(plan)
         if dates:
-            found.append(
+            reason = (
                 f"what is asked of dates ({', '.join(dates)}) is that of UTC where the time zone of the search lies "
                 "between UTC-10 and UTC+13:59; elsewhere it can be that of the day before or after"
             )
+            found.append(approximately(reason, "the time zone is a setting of whoever searches; here it is UTC"))
         chains = [step for step in all_steps(plan.steps) if isinstance(step, Chain)]
         if chains:
-            found.append("append takes at most 50,000 rows of a further search, and waits 60 seconds for it")
+            reason = "append takes at most 50,000 rows of a further search, and waits 60 seconds for it"
+            found.append(approximately(reason, "it takes more than 50,000 hits of a part of the rule in one window"))
         together = [len(branch.rules) for chain in chains for branch in chain.branches] or [len(plan.sources)]
         if max(together) > 1:
-            found.append("mvexpand cuts off a batch of rows beyond max_mem_usage_mb (limits.conf, 500 MB), and says so")
+            reason = "mvexpand cuts off a batch of rows beyond max_mem_usage_mb (limits.conf, 500 MB), and says so"
+            found.append(approximately(reason, "it takes 500 MB of rows in one window"))
         widest = widest_bucket(plan.steps)
         if widest and widest >= 86400:
-            found.append("a hunt ends at midnight where Splunk is, and the days it counts are those of UTC")
+            reason = "a hunt ends at midnight where Splunk is, and the days it counts are those of UTC"
+            found.append(approximately(reason, HUNTS))
         elif widest and widest not in {60, 3600}:
             width = format_duration(widest)
-            found.append(f"a hunt can end inside a bucket of {width}, which then counts only its part")
+            reason = f"a hunt can end inside a bucket of {width}, which then counts only its part"
+            found.append(approximately(reason, HUNTS))
         return tuple(found)
 
 
