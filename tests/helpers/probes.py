@@ -97,6 +97,24 @@ def probes(
             for other in names:
                 if name != other and any(_there(row.get(name)) for row in rows):
                     made += [{**row, name: None, other: row.get(name)} for row in copies.fresh(rows)]
+        # A value that the plan asks for in one of them, that of the row in another, and none in all of them.
+        texts = {one: {value("") for column, value in _values(plan) if column == one} for one in names}
+        for name, other in [(name, other) for name in names for other in names if name != other]:
+            for value in texts.get(name, ()):
+                for row in copies.fresh(rows):
+                    own = next((text for one in names if (text := row.get(one)) in texts.get(one, ())), None)
+                    made.append({**row, **dict.fromkeys(names), name: value, other: own})
+        made += [{**row, **{name: _nothing(row.get(name)) for name in names}} for row in copies.fresh(rows)]
+    for name in copies.hosts if len(copies.hosts) > 1 else ():
+        # Two hosts that only this column tells apart, the later name first.
+        fresh = copies.fresh(rows)
+        made += [{**row, name: f"{row[name]}~"} for row in fresh if _there(row.get(name))] + fresh
+    for name in copies.keys:
+        # The same address in two spellings.
+        if any(_is_ipv4(row.get(name)) for row in rows):
+            fresh = copies.fresh(rows)
+            spelled = [{**row, name: f"::ffff:{row[name]}"} if _is_ipv4(row.get(name)) else row for row in fresh]
+            made += [*spelled[::2], *fresh[1::2], spelled[-1]]
     return made
 
 
@@ -110,7 +128,7 @@ class Copies:
             if isinstance(step, Derive):
                 self._derived |= {name: value for name, value in step.columns if columns(value)}
         hosts = set(hosts)
-        self._hosts = [name for host in sorted(hosts) for name in self.raw(host)]
+        self.hosts = [name for host in sorted(hosts) for name in self.raw(host)]
         over = [step.by for step in plan.steps if isinstance(step, Annotate) and not hosts & set(step.by)]
         self._peers = [name for by in over for column in by for name in self.raw(column)]
         self.keys = sorted({name for column in _read(plan) for name in self.raw(column)})
@@ -132,7 +150,7 @@ class Copies:
         made = []
         for row in rows:
             copy = dict(row)
-            for name in self._hosts:
+            for name in self.hosts:
                 if _there(copy.get(name)):
                     copy[name] = f"{copy[name]}-{self._number}"
             for name in self._peers:
