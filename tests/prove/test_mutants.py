@@ -73,7 +73,7 @@ class Stand:
                 self.grounds.append(ground)
         self.grounds.sort(key=lambda ground: len(ground.data.rows))
         self.grounds = [*self._made(trials), *self.grounds]
-        self._columns: dict[int, set[str]] = {}
+        self._columns: dict[int, set[object]] = {}
         self._kills: Counter[int] = Counter()
 
     def _made(self, trials: list[Trial]) -> Iterator[Ground]:
@@ -141,15 +141,20 @@ class Stand:
         return Outcome.SURVIVES
 
     def _differs(self, ground: Ground, text: str) -> bool:
-        shown: set[str] = set()
+        shown: set[object] = set()
         with self.engine.store(ground.data, self.text) as store:
             results = store.run(text, ground.distinct)
             for window, expected, result in zip(ground.distinct, ground.oracle, results, strict=True):
                 hits = [ground.hit(row, window, self.engine) for row in result.rows]
                 if result.incomplete or compare(ground.plan, window, hits, expected):
                     return True
-                shown |= {name for row in result.rows for name, value in row.items() if value not in (None, "", [])}
+                shown |= {(window, hit.key, _filled(row)) for hit, row in zip(hits, result.rows, strict=True)}
         return shown != self._columns.setdefault(id(ground), shown)
+
+
+def _filled(row: Mapping[str, Any]) -> frozenset[str]:
+    """The columns that have a value in a row of a result: what people are shown."""
+    return frozenset(name for name, value in row.items() if value not in (None, "", []))
 
 
 def chosen(found: Iterable[Mutant], most: int) -> list[Mutant]:
