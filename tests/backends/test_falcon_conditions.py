@@ -64,7 +64,8 @@ def test_a_keyword_is_looked_for_in_the_whole_event():
 
 
 @pytest.mark.parametrize(
-    ("category", "field"), [("network_connection", "Image"), ("dns_query", "Image"), ("process_creation", "ParentImage")]
+    ("category", "field"),
+    [("network_connection", "Image"), ("dns_query", "Image"), ("process_creation", "ParentImage")],
 )
 def test_a_keyword_is_said_to_meet_no_folder_of_a_field_that_is_a_file_s_name(category, field):
     reason = f"a keyword is not met in a folder of {field}: the event holds the file's name alone"
