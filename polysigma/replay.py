@@ -24,7 +24,7 @@ from polysigma.engines.inputs import find_inputs
 from polysigma.engines.sql import Windows, stream_sql
 from polysigma.engines.sql_text import columns_read, read_query
 from polysigma.plan.durations import format_duration
-from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Ordered, Score, Select, Sort, Take, Where
+from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Ordered, Previous, Score, Select, Sort, Take, Where
 from polysigma.plan.types import Type
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _ordered(plan: Plan, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         (step for step in reversed(plan.steps) if not isinstance(step, Where | Derive | Select | Score | Take)), None
     )
     columns = [column for column, _ in last.columns] if isinstance(last, Sort) else []
-    if not isinstance(last, Sort | Group | Ordered | Annotate):
+    if not isinstance(last, Sort | Group | Ordered | Annotate | Previous):
         return rows
     ordered = []
     for _, ties in groupby(rows, key=lambda row: [row.get(column) for column in columns]):

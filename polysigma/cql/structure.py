@@ -45,6 +45,9 @@ def check(query: tree.Query) -> Iterator[Diagnostic]:
                 yield from _operand(operand)
             case tree.MatchBranch(guard=tree.Call() as guard):
                 yield from _operand(guard)
+            case tree.Argument(name="function", value=tree.Subquery(pipeline=pipeline)):
+                # The events of a group are in no order, whatever stood before it.
+                yield from _pipeline(pipeline)
             case tree.Call():
                 yield from _correlate(node)
                 yield from _condition(node)

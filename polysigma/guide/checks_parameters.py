@@ -35,6 +35,7 @@ def columns_of_hit(package: Package) -> set[str]:
         for group in (step.group, step.annotate):
             if group:
                 names |= {*group.by, *group.measures}
+        names |= {step.previous.as_} if step.previous else set()
         names |= {*(step.bucket or ()), *(step.derive or ()), *(step.score or ())}
     return names
 

@@ -10,6 +10,7 @@ from polysigma.plan.durations import format_duration, parse_duration
 from polysigma.plan.expressions import Call, Expression, Parameter, columns, walk
 from polysigma.plan.faults import Fault, Place, PlanError, fault
 from polysigma.plan.functions import MEASURES
+from polysigma.plan.looking_back import ordered_by
 from polysigma.plan.parameters import bind
 from polysigma.plan.parser import parse_expression
 from polysigma.plan.steps import (
@@ -22,6 +23,7 @@ from polysigma.plan.steps import (
     Measure,
     Order,
     Ordered,
+    Previous,
     Schedule,
     Score,
     Select,
@@ -36,7 +38,14 @@ from polysigma.plan.typing import ParameterValues, Scope, as_test, condition, fo
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from polysigma.plan.metadata import GroupModel, Metadata, ParameterValue, SequenceModel, StepModel
+    from polysigma.plan.metadata import (
+        GroupModel,
+        Metadata,
+        ParameterValue,
+        PreviousModel,
+        SequenceModel,
+        StepModel,
+    )
 
 Path = tuple[str | int, ...]
 _DISPLAY_MEASURES = frozenset({"any_value"})
@@ -167,6 +176,9 @@ class _Builder:
             case "annotate":
                 assert model.annotate
                 self.annotate(model.annotate, at)
+            case "previous":
+                assert model.previous
+                self.previous(model.previous, at)
             case "where":
                 assert model.where
                 self.steps.append(Where(condition(self.parse(model.where, at.path), self.scope), at=at))
@@ -319,6 +331,28 @@ class _Builder:
         self.columns = {**self.columns, **self.pending}
         self.display |= self.shown(measures)
         self.steps.append(Annotate(tuple(model.by), measures, at=at))
+
+    def previous(self, model: PreviousModel, at: Place) -> None:
+        by_at, column_at = (replace(at, path=(*at.path, part)) for part in ("by", "column"))
+        self.known(model.by, by_at)
+        self.comparable(model.by, by_at)
+        if model.column not in self.columns:
+            message = f"there is no column {model.column!r} here"
+            raise fault("unknown-column", message, column_at, near(model.column, self.columns))
+        known = ordered_by(self.steps, model.by)
+        if model.column not in known:
+            listed = ", ".join(model.by)
+            message = f"two rows of one {listed} may have the same {model.column}: which is before which is not known"
+            hint = f"order by {' or '.join(known)}"
+            if not known:
+                hint = (
+                    f"group by {listed} and one bucket of time before it, and order by that bucket, or by its "
+                    f"min({TIME_COLUMN}) or max({TIME_COLUMN})"
+                )
+            raise fault("previous-order", message, column_at, hint)
+        self.new_name(model.as_, replace(at, path=(*at.path, "as")), within=self.columns)
+        self.columns = {**self.columns, model.as_: self.columns[model.column]}
+        self.steps.append(Previous(tuple(model.by), model.column, model.as_, at=at))
 
     def shown(self, measures: tuple[Measure, ...]) -> frozenset[str]:
         """The measures that are for display only: arbitrary, or of values that are."""

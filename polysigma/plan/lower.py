@@ -35,6 +35,7 @@ from polysigma.plan.steps import (
     Measure,
     Ordered,
     Output,
+    Previous,
     Score,
     Select,
     Sort,
@@ -136,6 +137,11 @@ class _Lowering:
                 for measure in measures:
                     self.define(measure.name, self.measure_type(measure))
                 self.steps.append(Annotate(keys, done, at=step.at))
+            case Previous(by=by, column=column, name=name):
+                keys, values = self.key_columns(by), self.key_columns((column,))
+                self.require(*keys, *values)
+                self.define(name, self.scope[column].type)
+                self.steps.append(Previous(keys, values[-1], name, at=step.at))
             case Where(condition=condition):
                 self.steps.append(Where(self.expression(condition), at=step.at))
             case Derive(columns=columns):

@@ -108,6 +108,17 @@ class SequenceModel(GroupModel):
     """Rules of the correlation, in the order in which they must come within the window."""
 
 
+class PreviousModel(_Model):
+    """The row before, among those of one key: what a row has of it."""
+
+    by: list[Name] = Field(min_length=1)
+    """The columns of the key."""
+    column: Name
+    """What is taken from the row before, and what rows are ordered by: a bucket, or a time measured in it."""
+    as_: Name = Field(alias="as")
+    """New column that holds it; missing in the first row of a key."""
+
+
 def _exactly_one(schema: dict[str, Any]) -> None:
     """What `StepModel._one` checks, in the words of JSON Schema."""
     schema |= {"minProperties": 1, "maxProperties": 1}
@@ -130,6 +141,8 @@ class StepModel(_Model):
     """`by`, `rules` and `measures`: one row for each key whose events matched the rules in their order."""
     annotate: GroupModel | None = None
     """`by` and `measures`: measures over a coarser key, added to every row."""
+    previous: PreviousModel | None = None
+    """`by`, `column` and `as`: the value that a column has in the row before, of the same key."""
     where: ExpressionText | None = None
     """A condition that a row must meet."""
     derive: dict[Name, ExpressionText] | None = Field(default=None, min_length=1)
@@ -214,6 +227,7 @@ _INNER: dict[str, type[_Model]] = {
     "group": GroupModel,
     "sequence": SequenceModel,
     "annotate": GroupModel,
+    "previous": PreviousModel,
     "alert": AlertModel,
 }
 

@@ -14,6 +14,7 @@ from polysigma.plan.steps import (
     Group,
     Measure,
     Ordered,
+    Previous,
     Score,
     Select,
     Sort,
@@ -43,6 +44,8 @@ def columns_after(steps: tuple[Step, ...], columns: Mapping[str, Type]) -> dict[
                 scope = {name: scope[name] for name in by} | _measured(measures, scope)
             case Annotate(measures=measures):
                 scope |= _measured(measures, scope)
+            case Previous(column=column, name=name):
+                scope[name] = scope[column]
             case Derive(columns=new):
                 for name, expression in new:
                     scope[name] = infer(expression, Scope(scope, {})).type or Type.TEXT

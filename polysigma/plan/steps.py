@@ -1,7 +1,8 @@
 """A plan: searches, and a closed, linear list of steps over the rows that they find.
 
-There is no general join, no subquery and no look-back: a relational algebra cannot be honest in every language that
-has to print it. What a rule needs beyond these steps is refused, and said.
+There is no general join and no subquery: a relational algebra cannot be honest in every language that has to print it.
+The one look back is at the row before, where the order of rows is total. What a rule needs beyond these steps is
+refused, and said.
 """
 
 from __future__ import annotations
@@ -72,6 +73,19 @@ class Annotate(StepBase):
 
     by: tuple[str, ...]
     measures: tuple[Measure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Previous(StepBase):
+    """Adds `name`, the value of `column` in the row before: of those of one key, in ascending order of `column`.
+
+    It is missing in the first row of a key; rows that miss a key or the column are dropped. No two rows of a key have
+    the same value: `polysigma.plan.looking_back` refuses a step of which that is not known.
+    """
+
+    by: tuple[str, ...]
+    column: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +178,21 @@ class Chain(StepBase):
     columns: tuple[str, ...]
 
 
-Step = Chain | Bucket | Group | Ordered | Annotate | Where | Derive | Select | Score | Sort | Take
+Step = Chain | Bucket | Group | Ordered | Annotate | Previous | Where | Derive | Select | Score | Sort | Take
 
-STEP_NAMES = ("bucket", "group", "sequence", "annotate", "where", "derive", "select", "score", "sort", "take")
+STEP_NAMES = (
+    "bucket",
+    "group",
+    "sequence",
+    "annotate",
+    "previous",
+    "where",
+    "derive",
+    "select",
+    "score",
+    "sort",
+    "take",
+)
 """The names of the steps as a rule writes them."""
 
 
@@ -269,6 +295,11 @@ def widest_bucket(steps: tuple[Step, ...]) -> int | None:
     return max((step.seconds for step in all_steps(steps) if isinstance(step, Bucket)), default=None)
 
 
+def narrowest_bucket(steps: tuple[Step, ...]) -> int:
+    """The width in seconds of the narrowest bucket, of which a window has the most. Raises ValueError without any."""
+    return min(step.seconds for step in all_steps(steps) if isinstance(step, Bucket))
+
+
 def counts_rows(steps: tuple[Step, ...]) -> bool:
     """Whether the result depends on how many rows an event leaves (so that caps and deduplication change it).
 
@@ -306,8 +337,8 @@ def counts_rows(steps: tuple[Step, ...]) -> bool:
                 counted |= {name} if any(counted & set(columns(test)) for _, test in cases) else set()
             case Select(columns=names):
                 counted &= set(names)
-            case Sort() | Take():
-                pass
+            case Previous() | Sort() | Take():
+                pass  # the step before tells rows apart by a bucket, which has been met
             case _:
                 assert_never(step)
     return bool(counted)

@@ -18,6 +18,7 @@ from polysigma.plan.steps import (
     Derive,
     Group,
     Ordered,
+    Previous,
     Score,
     Select,
     Sort,
@@ -89,7 +90,7 @@ def implies(steps: tuple[Step, ...], portable: Threshold) -> Verdict:
                         best = least
             case Select(columns=names):
                 bounds, values = bounds & set(names), values & set(names)
-            case Chain() | Bucket() | Annotate() | Derive() | Score() | Sort() | Take():
+            case Chain() | Bucket() | Annotate() | Previous() | Derive() | Score() | Sort() | Take():
                 pass
             case _:
                 assert_never(step)

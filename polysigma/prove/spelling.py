@@ -25,7 +25,20 @@ from polysigma.plan.expressions import (
     TextMatch,
     Wildcard,
 )
-from polysigma.plan.steps import Annotate, Bucket, Chain, Derive, Group, Ordered, Score, Select, Sort, Take, Where
+from polysigma.plan.steps import (
+    Annotate,
+    Bucket,
+    Chain,
+    Derive,
+    Group,
+    Ordered,
+    Previous,
+    Score,
+    Select,
+    Sort,
+    Take,
+    Where,
+)
 
 if TYPE_CHECKING:
     from polysigma.plan.expressions import Expression
@@ -56,6 +69,8 @@ def _step(step: Step) -> str:
             return f"sequence by {', '.join(by)}: {' or '.join(' then '.join(order.rules) for order in orders)}"
         case Annotate(by=by):
             return f"annotate by {', '.join(by)}"
+        case Previous(by=by, column=column):
+            return f"previous {column} by {', '.join(by)}"
         case Where(condition=condition):
             return f"where {spell(condition)}"
         case Derive(columns=columns):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from polysigma.diagnostics import PolysigmaError
 from polysigma.engines.reference.evaluate import run
 from polysigma.engines.reference.values import display, present
-from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Ordered, Score
+from polysigma.plan.steps import Annotate, Bucket, Derive, Group, Ordered, Previous, Score
 from polysigma.prove.spelling import spell_step
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _columns(plan: Plan, number: int) -> tuple[list[str], set[str]]:
         made = set(_made_by(step))
         needed |= made
         match step:
-            case Bucket(name=name):
+            case Bucket(name=name) | Previous(name=name):
                 hidden |= {name}
             case Group(measures=measures) | Ordered(measures=measures) | Annotate(measures=measures):
                 shown = {one.name for one in measures if one.function not in _UNCOMPARED}
@@ -115,7 +115,7 @@ def _made(plan: Plan, number: int) -> set[str]:
 
 def _made_by(step: Step) -> tuple[str, ...]:
     match step:
-        case Bucket(name=name) | Score(name=name):
+        case Bucket(name=name) | Previous(name=name) | Score(name=name):
             return (name,)
         case Group(measures=measures) | Annotate(measures=measures):
             return tuple(measure.name for measure in measures)

@@ -10,6 +10,7 @@ from polysigma.plan.metadata import (
     GroupModel,
     Metadata,
     ParameterModel,
+    PreviousModel,
     ScheduleModel,
     SequenceModel,
     StepModel,
@@ -34,6 +35,7 @@ _MODELS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("A step", StepModel),
     ("group and annotate", GroupModel),
     ("sequence", SequenceModel),
+    ("previous", PreviousModel),
     ("alert", AlertModel),
 )
 
@@ -98,7 +100,7 @@ def steps_page() -> Page:
                 paragraph(f"Types: {codes(one.value for one in Type)}."),
             ),
         ),
-        words="steps measures functions bucket group annotate where derive score select sort take sequence",
+        words="steps measures functions bucket group annotate previous where derive score select sort take sequence",
         kind="reference",
     )
 

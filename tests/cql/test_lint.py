@@ -141,6 +141,8 @@ def test_documented_queries_are_clean(text: str) -> None:
         ('regex("[a")', ["regex-syntax"]),
         ("a=//", ["empty-regex"]),
         ("slidingWindow(count(), events=3)", ["streaming-first"]),
+        ("groupBy(a, limit=max, function={ sort(b, limit=20000) | neighbor(b, prefix=c) })", []),
+        ("groupBy(a, limit=max, function={ neighbor(b, prefix=c) })", ["streaming-first"]),
         ("defineTable(query={a=1}, include=[b], name=t) | setTimeInterval(1d) | a=1", ["late-time-interval"]),
         ("a=1 setTimeInterval(1d)", ["late-time-interval"]),
         ("// a week\nsetTimeInterval(7d) | a=1", []),

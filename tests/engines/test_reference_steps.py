@@ -26,6 +26,7 @@ from polysigma.plan.steps import (
     Group,
     Measure,
     Plan,
+    Previous,
     Score,
     Select,
     Sort,
@@ -239,3 +240,26 @@ def test_rows_that_are_given_stay_as_they_are():
 def test_an_unknown_measure_is_an_error():
     with pytest.raises(ValueError, match="no measure"):
         measure("mode", [], A)
+
+
+# previous
+
+
+def test_each_row_knows_the_value_before_its_own_among_those_of_its_key():
+    rows = [
+        {"Computer": computer, "Port": 1, "EventTime": time, "Bytes": bytes_sent}
+        for computer, time, bytes_sent in (("a", 50, 1), ("b", 20, 2), ("a", 10, 3), ("A", 30, 4), ("a", 40, 5))
+    ]
+    done = evaluate(plan(Previous(("Computer", "Port"), "EventTime", "Before")), rows)
+    assert {row["Bytes"]: row["Before"] for row in done} == {3: None, 5: 10, 1: 40, 2: None, 4: None}
+
+
+def test_rows_that_miss_a_key_or_the_value_have_no_place_in_the_order():
+    rows = [
+        {"Computer": "a", "EventTime": 10},
+        {"Computer": "a", "EventTime": None},
+        {"Computer": None, "EventTime": 15},
+        {"Computer": "a", "EventTime": 20},
+    ]
+    done = evaluate(plan(Previous(("Computer",), "EventTime", "Before")), rows)
+    assert [(row["EventTime"], row["Before"]) for row in done] == [(10, None), (20, 10)]

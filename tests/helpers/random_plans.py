@@ -243,6 +243,15 @@ class Writer:
         self.steps.append({"annotate": {"by": list(keys), "measures": measures}})
         self.columns |= kinds
 
+    def previous(self, bucket: str) -> None:
+        """The bucket before, or a time of an event in it, of the rows of a group by a bucket."""
+        keys = [one for one in self.keys if one != bucket]
+        (group,) = self.steps[-1].values()
+        times = [name for name, text in group["measures"].items() if text in ("min(EventTime)", "max(EventTime)")]
+        column, name = self.dice.choice([bucket, *times]), self.name()
+        self.steps.append({"previous": {"by": keys, "column": column, "as": name}})
+        self.columns[name] = TIME
+
     def sort(self) -> None:
         numbers = self.some(INTEGER, TIME)
         columns = self.dice.sample(numbers, min(len(numbers), self.dice.randint(0, 2)))
@@ -270,14 +279,16 @@ def steps(
         if dice.randrange(4) == 0:
             writer.where()
         keys = [key, *dice.sample(more, min(len(more), dice.randint(0, 2)))]
-        if dice.randrange(2):
-            keys.append(writer.bucket())
+        buckets = [writer.bucket()] if dice.randrange(2) else []
+        keys += buckets
         if len(rules) > 1 and dice.randrange(2):
             keys.append("Rule")
         if dice.randrange(6) == 0:
             writer.keys = tuple(keys)
             writer.annotate()
         writer.group(tuple(keys))
+        if buckets and dice.randrange(2):
+            writer.previous(*buckets)
         if len(keys) > 1 and dice.randrange(2):
             _between(writer)
             writer.group((key, *dice.sample(keys[1:], dice.randint(0, len(keys) - 2))))

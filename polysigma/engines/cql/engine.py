@@ -301,9 +301,10 @@ class _Table:
 class _Composite:
     """`{ steps }` as a function of groupBy: the steps over the events of the group (functions-groupby.html)."""
 
-    __slots__ = ("aggregate", "pipeline")
+    __slots__ = ("aggregate", "context", "pipeline")
 
-    def __init__(self, pipeline: _Pipeline, aggregate: Aggregate) -> None:
+    def __init__(self, context: Context, pipeline: _Pipeline, aggregate: Aggregate) -> None:
+        self.context = context
         self.pipeline = pipeline
         self.aggregate = aggregate
 
@@ -314,7 +315,12 @@ class _Composite:
 
     def rows(self) -> list[Row]:
         rest = self.pipeline.rest
-        return rest.run(self.aggregate.rows(), original=False) if rest else self.aggregate.rows()
+        rows = rest.run(self.aggregate.rows(), original=False) if rest else self.aggregate.rows()
+        if len(rows) > 1:
+            self.context.meet("group-composite-rows")
+            if self.context.flipped("group-composite-rows"):
+                return rows[:1]
+        return rows
 
 
 # Aggregates
@@ -361,11 +367,14 @@ def _aggregate(context: Context, node: tree.Value) -> Factory:
 
 
 def _composite(context: Context, steps: tree.Pipeline, node: tree.Node) -> Factory:
+    # The events of a group are in no order, whatever was before it.
+    before, context.aggregated = context.aggregated, False
     pipeline = _Pipeline(context, steps.steps)
+    context.aggregated = before
     factory = pipeline.aggregate
     if factory is None:
         refuse(node, "the steps in braces hold no aggregate")
-    return lambda: _Composite(pipeline, factory())
+    return lambda: _Composite(context, pipeline, factory())
 
 
 def _called(context: Context, call: tree.Call) -> Factory:

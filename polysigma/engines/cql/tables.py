@@ -1,4 +1,4 @@
-"""Aggregates that order and cut rows: sort, table, head, tail."""
+"""Aggregates that order and cut rows: sort, table, head, tail; and neighbor, which goes by their order."""
 
 from __future__ import annotations
 
@@ -39,6 +39,13 @@ def table(context: Context, call: tree.Call) -> Factory | None:
         case "head" | "tail" as name:
             limit, _ = Arguments(call, "limit").limit("limit", _DEFAULT_ROWS)
             return lambda: _End(limit, last=name == "tail")
+        case "neighbor":
+            # Of the events a step before has put in order; the linter refuses it anywhere else.
+            if not context.aggregated:
+                refuse(call, "neighbor() stands behind no aggregate", "put sort() before it")
+            arguments = Arguments(call, "include prefix")
+            include, prefix = arguments.fields("include"), arguments.text("prefix")
+            return lambda: _Neighbor(include, prefix)
         case _:
             return None
 
@@ -168,6 +175,24 @@ class _End:
     def rows(self) -> list[Row]:
         rows = _sorted_by(self.found, TIME, _time, descending=False)
         return rows[-self.limit :] if self.last else rows[: self.limit]
+
+
+class _Neighbor:
+    """Each event with fields of the one before it, as `prefix.field`; the first has none of them
+    (examples/examples-neighbor-preceeding.html)."""
+
+    def __init__(self, include: list[str], prefix: str) -> None:
+        self.names = [(field, f"{prefix}.{field}") for field in include]
+        self.found: list[Row] = []
+        self.before: Row = {}
+
+    def add(self, row: Row) -> None:
+        taken = {target: self.before[field] for field, target in self.names if field in self.before}
+        self.found.append({**row, **taken})
+        self.before = row
+
+    def rows(self) -> list[Row]:
+        return self.found
 
 
 def _time(value: Value) -> Key:

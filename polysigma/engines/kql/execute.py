@@ -99,7 +99,12 @@ class Database:
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
     def sql(self, text: str) -> str:
-        """What DuckDB runs for a query. Raises as `run`."""
+        """What DuckDB runs for a query. Raises as `run`, and for a prev() where rows are in no order."""
+        lines = text.splitlines()
+        for before, line in zip(["", *lines], lines, strict=False):
+            if re.match(r"\| extend .*\bprev\(", line.lstrip()) and not before.lstrip().startswith("| sort by "):
+                message = "prev() stands behind no sort, and what rows come before others is not known"
+                raise PolysigmaError(Diagnostic("kql-not-run", message))
         try:
             return str(self.translator.to_sql(_by_position(text), schema=self.known, functions=self._parsers()))
         except self.translator.KqlError as error:
@@ -198,6 +203,8 @@ _SCALARS = {
         2,
     ),
     "bin_at": ("time_bucket({1}, {0}, {2})", 3),
+    # Rows come in the order of the `sort` before it, which DuckDB keeps: it runs in one thread.
+    "prev": ("lag({0}) OVER ()", 1),
 }
 _LISTS = {"ipv4_is_in_any_range": _in_ipv4_ranges, "ipv6_is_in_any_range": _in_ipv6_ranges}
 _AGGREGATES = {

@@ -23,6 +23,7 @@ from polysigma.plan.steps import (
     Order,
     Ordered,
     Plan,
+    Previous,
     Score,
     Select,
     Sort,
@@ -127,6 +128,8 @@ def stage_of(step: Step) -> Stage:
             return _sequence(step)
         case Annotate(by=by, measures=measures):
             return _annotate(by, measures)
+        case Previous(by=by, column=column, name=name):
+            return _previous(by, column, name)
         case Where(condition=expression):
             holds = condition(expression)
             return lambda rows: [row for row in rows if holds(row)]
@@ -238,6 +241,22 @@ def _annotate(by: Sequence[str], measures: Sequence[Measure]) -> Stage:
         added = {key: {name: value(members) for name, value in measured} for key, members in groups.items()}
         keys = [tuple(row.get(name) for name in by) for row in rows]
         return [{**row, **added[key]} for row, key in zip(rows, keys, strict=True) if key in added]
+
+    return stage
+
+
+def _previous(by: Sequence[str], column: str, name: str) -> Stage:
+    """Each row with what the greatest smaller value of its key is. Rows without a value have no place in an order."""
+
+    def stage(rows: list[Record]) -> list[Record]:
+        placed = [row for row in rows if row.get(column) is not None]
+        done: list[Record] = []
+        for members in _groups(placed, by).values():
+            before: Value = None
+            for row in _sort(members, ((column, False),)):
+                done.append({**row, name: before})
+                before = row[column]
+        return done
 
     return stage
 

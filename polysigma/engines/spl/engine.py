@@ -34,6 +34,7 @@ from polysigma.engines.spl.tree import (
     SearchExpression,
     Sort,
     Stats,
+    Streamstats,
     Table,
     Term,
     Tstats,
@@ -183,6 +184,8 @@ def _stage(command: Command, lookups: Mapping[str, Sequence[str]]) -> Stage:
             return _grouped(aggregates, by)
         case Stats(aggregates=aggregates, by=by):
             return _added(aggregates, by)
+        case Streamstats():
+            return _carried(command)
         case Sort(keys=keys, limit=limit):
             return lambda rows: _sorted(rows, keys)[: limit or None]
         case Head(count=count):
@@ -265,6 +268,28 @@ def _added(aggregates: tuple[Aggregate, ...], by: tuple[str, ...]) -> Stage:
         return rows
 
     return add
+
+
+def _carried(node: Streamstats) -> Stage:
+    """A window of the row before for each key. `last` is the last value seen: a row without one has none to give on.
+
+    Source: Search Reference, "streamstats": `current=f` is "the field value from the previous event", `global=f` "a
+    separate window for each group". A row in no group is left as it is. A field of the name is written over.
+    """
+
+    def carry(rows: list[Row]) -> list[Row]:
+        for _, members in _groups(rows, node.by).values():
+            before: Value = None
+            for row in members:
+                now = row.get(node.field)
+                if before is None:
+                    row.pop(node.name, None)
+                else:
+                    row[node.name] = before
+                before = now
+        return rows
+
+    return carry
 
 
 def _sorted(rows: list[Row], keys: tuple[tuple[str, bool], ...]) -> list[Row]:

@@ -26,6 +26,7 @@ from polysigma.engines.spl.tree import (
     SearchExpression,
     Sort,
     Stats,
+    Streamstats,
     Table,
     Term,
     Tstats,
@@ -71,6 +72,7 @@ class _Commands(Reader):
             "eval": self._eval,
             "stats": self._stats,
             "eventstats": self._stats,
+            "streamstats": self._streamstats,
             "sort": self._sort,
             "head": self._head,
             "table": self._table,
@@ -174,6 +176,24 @@ class _Commands(Reader):
             self.take()
             by = self._fields()
         return Stats(tuple(aggregates), tuple(by), adds=token.text == "eventstats", at=token.at)
+
+    def _streamstats(self) -> Streamstats:
+        """The value in the row before of the same key, which is the one form that is known here."""
+        at = self.take().at
+        for option, value in (("current", "f"), ("window", "1"), ("global", "f")):
+            self.word(option)
+            self.expect("=")
+            token = self.take()
+            if token.text != value:
+                self.fail(f"{option}={token.text} is not known here", token)
+        self.word("last")
+        self.expect("(")
+        field = self.field()
+        self.expect(")")
+        self.word("as")
+        name = self.field()
+        self.word("by")
+        return Streamstats(field, name, tuple(self._fields()), at=at)
 
     def _aggregate(self, known: frozenset[str]) -> Aggregate:
         token = self.take()

@@ -157,6 +157,15 @@ class Stats(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Streamstats(Node):
+    """`streamstats current=f window=1 global=f last(field) AS name by keys`: the value in each key's row before."""
+
+    field: str
+    name: str
+    by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Tstats(Node):
     """`tstats` over a data set; `span` is the width of `_time` among the keys, in seconds."""
 
@@ -226,7 +235,20 @@ class Append(Node):
 
 
 Command = (
-    Append | Search | Where | Eval | Stats | Tstats | Lookup | Sort | Head | Table | Fieldformat | Rename | Mvexpand
+    Append
+    | Search
+    | Where
+    | Eval
+    | Stats
+    | Streamstats
+    | Tstats
+    | Lookup
+    | Sort
+    | Head
+    | Table
+    | Fieldformat
+    | Rename
+    | Mvexpand
 )
 
 

@@ -318,3 +318,40 @@ def test_a_table_has_all_its_columns():
     query = 'defineTable(name="a", include=[x, y], query={*}) | readFile("a") | y=""'
     assert len(rows(query, XS)) == 4
     assert rows(query, XS, flip=frozenset({"table-missing"})) == []
+
+
+# What comes before, in an order
+
+
+LETTERS = [{"key": key, "@timestamp": at} for at, key in enumerate("aabc")]
+
+
+def test_neighbor_adds_a_field_of_the_event_before():
+    # examples/examples-neighbor-preceeding.html: <no value>, a, a, b
+    found = rows("head() | neighbor(key, prefix=prev)", LETTERS)
+    assert [(row["key"], row.get("prev.key")) for row in found] == [("a", None), ("a", "a"), ("b", "a"), ("c", "b")]
+
+
+def test_inside_a_group_neighbor_sees_the_rows_of_the_group_alone():
+    # functions-sequence.html: sequence functions stand where regular aggregates do, once there is an order
+    given = [{"k": k, "n": n, "x": n * n} for k, n in (("a", 10), ("b", 2), ("a", 9), ("b", 1), ("a", 100))]
+    query = "groupBy(k, function={sort(n, order=asc, type=number, limit=20000) | neighbor([n], prefix=p)})"
+    result = run_cql(query, given)
+    assert [(row["k"], row["n"], row["x"], row.get("p.n")) for row in result.rows] == [
+        ("a", 9, 81, None), ("a", 10, 100, 9), ("a", 100, 10000, 10), ("b", 1, 1, None), ("b", 2, 4, 1),
+    ]  # fmt: skip
+    assert "group-composite-rows" in result.assumptions
+    flipped = run_cql(query, given, flip=frozenset({"group-composite-rows"})).rows
+    assert [(row["k"], row["n"]) for row in flipped] == [("a", 9), ("b", 1)]
+
+
+def test_past_the_limit_of_its_sort_a_group_is_incomplete():
+    query = "groupBy(k, function={sort(n, order=asc, limit=20000) | neighbor(n, prefix=p)})"
+    result = run_cql(query, [{"k": "a", "n": n} for n in range(20_001)])
+    assert (len(result.rows), result.incomplete) == (20_000, True)
+
+
+@pytest.mark.parametrize("query", ["neighbor(n, prefix=p)", "count() | groupBy(k, function={neighbor(n, prefix=p)})"])
+def test_neighbor_is_refused_where_events_have_no_order(query):
+    with pytest.raises(PolysigmaError, match="stands behind no aggregate"):
+        run_cql(query, [])

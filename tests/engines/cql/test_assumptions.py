@@ -33,6 +33,12 @@ FLIPS = {
         [{"a": "1", "_count": 1}],
         [{"a": "2", "_count": 1}],
     ),
+    "group-composite-rows": (
+        "groupBy(b, function={sort(a, order=asc)})",
+        [{"a": 2, "b": "x"}, {"a": 1, "b": "x"}],
+        [{"a": 1, "b": "x"}, {"a": 2, "b": "x"}],
+        [{"a": 1, "b": "x"}],
+    ),
     "sum-of-none": ("groupBy(b, function=sum(a))", [{"b": "1"}], [{"b": "1", "_sum": 0}], [{"b": "1"}]),
     "stddev-sample": ("stdDev(a)", [{"a": 2}, {"a": 2}, {"a": 5}, {"a": 7}], [{"_stddev": 2.449489742783178}], None),
     "percentile-rank": ("percentile(a, percentiles=[50])", [{"a": 1}, {"a": 2}], [{"_50": 1}], [{"_50": 2}]),

@@ -20,6 +20,20 @@ def database():
         yield filled
 
 
+def test_prev_is_of_the_row_before_in_the_order_of_a_sort(database):
+    """learn.microsoft.com/kusto/query/prev-function: without a row before there is no value."""
+    text = (
+        "DeviceNetworkEvents\n| sort by Timestamp desc\n"
+        "| extend X = iff(prev(DeviceId) == DeviceId, prev(RemotePort), int(null))\n| project DeviceId, RemotePort, X"
+    )
+    found = [(row["DeviceId"], row["RemotePort"], row["X"]) for row in database.run(text)]
+    assert found == [("b", 2, None), ("a", None, None), ("a", 1, None)]
+    ascending = [row["X"] for row in database.run(text.replace("desc", "asc"))]
+    assert ascending == [None, 1, None]
+    with pytest.raises(PolysigmaError, match="behind no sort"):
+        database.run(text.replace("| sort by Timestamp desc\n", ""))
+
+
 def one(database, expression):
     (row,) = database.run(f"DeviceNetworkEvents | take 1 | project X = {expression}")
     return row["X"]

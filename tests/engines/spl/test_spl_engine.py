@@ -283,3 +283,21 @@ def test_the_rows_of_a_subsearch_are_appended():
     events = [{"Id": "1", "x": "a"}, {"Id": "2", "x": "b"}, {"Id": "2", "x": "c"}]
     query = """Id=1 | table x | append [search Id=2 | stats count AS n by Id | table n]"""
     assert run_spl(query, events) == [{"x": "a"}, {"n": 2}]
+
+
+def test_streamstats_takes_the_value_of_the_row_before_in_a_window_of_each_group():
+    """Search Reference, "streamstats": `current=f` gives "the field value from the previous event", `global=f` a
+    separate window for each group of the by clause."""
+    given = ({"k": "a", "n": 3}, {"k": "b", "n": 1}, {"k": "a", "n": 1}, {"n": 2}, {"k": "A", "n": 9})
+    done = rows_of("sort 0 n | streamstats current=f window=1 global=f last(n) AS p by k", *given)
+    assert [(row.get("k"), row["n"], row.get("p")) for row in done] == [
+        ("b", 1, None), ("a", 1, None), (None, 2, None), ("a", 3, 1), ("A", 9, None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "options", ["current=t window=1 global=f", "current=f window=2 global=f", "current=f window=1"]
+)
+def test_another_streamstats_is_refused(options):
+    with pytest.raises(SplError):
+        parse(f"Id=1 | streamstats {options} last(n) AS p by k")

@@ -30,6 +30,7 @@ from polysigma.plan.steps import (
     Group,
     Measure,
     Ordered,
+    Previous,
     Score,
     Select,
     Sort,
@@ -187,7 +188,7 @@ class Query:
                     done.append(replace(step, by=keys, measures=tuple(self._timed_measure(item) for item in measures)))
                 case Score(cases=cases):
                     done.append(replace(step, cases=tuple((points, self._with_time(test)) for points, test in cases)))
-                case Bucket() | Select() | Sort() | Take() | Ordered() | Chain():
+                case Bucket() | Previous() | Select() | Sort() | Take() | Ordered() | Chain():
                     done.append(step)
                 case _:
                     assert_never(step)
@@ -355,6 +356,8 @@ class Query:
                 self._group(step)
             case Annotate():
                 self._annotate(step)
+            case Previous():
+                self._previous(step)
             case Where(condition=condition):
                 self.lines += self._where(simplify(condition))
             case Derive(columns=items):
@@ -437,6 +440,20 @@ class Query:
         self.lines = [rows, f"lookup kind=inner ({rows}{before} | summarize {body} by {keys}) on {keys}"]
         self.types = columns_after((step,), self.types)
         self.present |= {item.name for item, text in zip(step.measures, printed, strict=True) if text.there}
+
+    def _previous(self, step: Previous) -> None:
+        """What `sort` gives is in order, so that prev() may ask for the row before; a row of another key is none
+        (learn.microsoft.com/kusto/query/prev-function, and .../window-functions, on serialized rows). Where the rows
+        begin prev() has no value, which no key is equal to."""
+        column = name(step.column)
+        same = " and ".join(f"prev({name(key)}) == {name(key)}" for key in step.by)
+        order = [self._ordered(key, down=False) for key in (*step.by, step.column)]
+        self.lines += [
+            _listed("sort by", order),
+            f"extend {name(step.name)} = iff({same}, prev({column}), datetime(null))",
+        ]
+        self.types = columns_after((step,), self.types)
+        self.present.discard(step.name)
 
     def _projection(self) -> str:
         shown = [column for output in self.plan.outputs for column in output.columns]

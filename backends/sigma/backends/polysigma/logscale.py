@@ -27,6 +27,7 @@ from polysigma.plan.steps import (
     Measure,
     Ordered,
     Plan,
+    Previous,
     Score,
     Select,
     Sort,
@@ -35,6 +36,7 @@ from polysigma.plan.steps import (
     Take,
     Where,
     all_steps,
+    narrowest_bucket,
     widest_bucket,
 )
 from polysigma.plan.types import Type
@@ -92,6 +94,9 @@ class LogScalePrinter(Printer):
                 elif measure.function in {"median", "percentile"}:
                     reason = f"{measure.name} is LogScale's estimate of a percentile"
                     found.append(approximately(reason, OWN_ESTIMATE))
+            if isinstance(step, Previous) and (plan.window or 0) > MAX_ROWS * narrowest_bucket(plan.steps):
+                reason = f"{step.name} is known of the first {MAX_ROWS:,} rows of a key, the limit of sort()"
+                found.append(approximately(reason, f"it takes more than {MAX_ROWS:,} rows of one key"))
         if any(_reads_address(value) for source in plan.sources for _, value in source.derived):
             reason = "an IPv4-mapped address in hexadecimal digits (::ffff:c000:201) stays an IPv6 address"
             found.append(approximately(reason))
@@ -286,6 +291,8 @@ class _Query:
                     self._group(by, measures)
                 case Annotate(by=by, measures=measures):
                     self._annotate(by, measures)
+                case Previous():
+                    self.lines += self._previous(step)
                 case Where(condition=condition):
                     parts = conjuncts(simplify(condition))
                     self.lines += [line for part in parts for line in self.filters.steps(part)]
@@ -342,6 +349,21 @@ class _Query:
             inner = [_grouped(tuple(rest), inner, depth=1)]
         self.lines += [*before, _grouped(by, [*functions, *inner]), *renames]
         self.values.never_zero |= {field_name(measure.name) for measure in measures if measure.function == "count"}
+
+    def _previous(self, step: Previous) -> list[str]:
+        """The rows of each key in their order, each with a field of the one before it.
+
+        Inside of a group, sort() has only the rows of the key to keep. The functions of sequences stand wherever an
+        aggregate does, once there is an order; neighbor() names what it takes `prefix.field` (LogScale documentation,
+        functions-sequence, functions-neighbor, examples-neighbor-preceeding).
+        """
+        keys, column, name = ", ".join(map(field_name, step.by)), field_name(step.column), field_name(step.name)
+        ordered = f"sort([{column}], order=asc, type=number, limit={MAX_ROWS})"
+        looked = f"{ordered}\n    | neighbor([{column}], prefix={name})"
+        return [
+            f"groupBy([{keys}], limit=max, function={{\n    {looked}\n  }})",
+            f"rename(field={field_name(f'{step.name}.{step.column}')}, as={name})",
+        ]
 
     def _measures(self, measures: tuple[Measure, ...], taken: set[str]) -> tuple[list[str], list[str], list[str]]:
         """The steps before a group, its functions, and the renames after it. `taken` are fields that it keeps."""

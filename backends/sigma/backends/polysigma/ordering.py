@@ -28,6 +28,7 @@ from polysigma.plan.steps import (
     Derive,
     Group,
     Ordered,
+    Previous,
     Score,
     Select,
     Sort,
@@ -114,6 +115,8 @@ def columns_read(steps: tuple[Step, ...]) -> set[str]:
                 found |= {column for _, expression in items for column in columns(expression)}
             case Score(cases=cases):
                 found |= {column for _, condition in cases for column in columns(condition)}
+            case Previous(by=by, column=value):
+                found |= {*by, value}
             case Select(columns=names):
                 found |= set(names)
             case Bucket():
@@ -144,6 +147,8 @@ def calculated(steps: tuple[Step, ...]) -> set[str]:
                 found |= {column for _, expression in items for column in columns(expression)}
             case Score(cases=cases):
                 found |= {column for _, condition in cases for column in columns(condition)}
+            case Previous(column=value):
+                found.add(value)
             case Bucket() | Select() | Sort() | Take():
                 pass
             case _:

@@ -3,7 +3,8 @@
 SPL facts this rests on (Splunk Search Reference, "stats", "eventstats", "Statistical and charting functions", "sort",
 "mvindex"): `stats` leaves out rows that lack a key; `count(eval(c))` counts where c is true; `dc` is exact; `values` is
 distinct and in order of text; `stdev` is that of the sample; `max` of texts is the last in order; `earliest` and
-`latest` go by `_time`; `sort` without 0 keeps 10,000 rows.
+`latest` go by `_time`; `sort` without 0 keeps 10,000 rows. "streamstats": with `current=f` a row is left out of its own
+numbers, and with `global=f` each key has a window of its own, here of one row.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from polysigma.plan.steps import (
     Group,
     Measure,
     Ordered,
+    Previous,
     Score,
     Select,
     Sort,
@@ -89,6 +91,13 @@ class Steps:
                 lines = self._group(step)
             case Annotate(by=by, measures=measures):
                 lines = self._measured("eventstats", by, measures)
+            case Previous(by=by, column=column, name=name):
+                listed = ", ".join(search_name(self.values.name(key)) for key in by)
+                value = search_name(self.values.name(column))
+                lines = [
+                    f"sort 0 {value}",
+                    f"streamstats current=f window=1 global=f last({value}) AS {search_name(name)} by {listed}",
+                ]
             case Where(condition=condition):
                 lines = where(self.values, conjuncts(simplify(condition)))
             case Derive(columns=items):
@@ -110,8 +119,9 @@ class Steps:
         after = columns_after((step,), self.values.types)
         self.values.types.clear()
         self.values.types.update(after)
-        if isinstance(step, Score):
+        if isinstance(step, Previous | Score):
             self._made(step.name)
+        if isinstance(step, Score):
             self.values.present.add(step.name)
         return lines
 

@@ -25,6 +25,7 @@ from polysigma.plan.steps import (
     Measure,
     Ordered,
     Plan,
+    Previous,
     Score,
     Select,
     Sort,
@@ -282,6 +283,13 @@ class _Query:
 
                 made = [named(self._measure(measure, over), measure.name) for measure in measures]
                 query = picked([exp.Star(), *made], base)
+            case Previous(by=by, column=column, name=alias):
+                lag = exp.Window(
+                    this=exp.Lag(this=name(column)),
+                    partition_by=[name(key) for key in by],
+                    order=exp.Order(expressions=[exp.Ordered(this=name(column), desc=False, nulls_first=False)]),
+                )
+                query = picked([exp.Star(), named(lag, alias)], base)
             case Where(condition=condition):
                 parts = (self._expressions().condition(part) for part in conjuncts(simplify(condition)))
                 query = everything.where(*parts, copy=False)
