@@ -31,14 +31,16 @@ from polysigma.plan.steps import TIME_COLUMN, Annotate, Derive, Group, Score, Wh
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
-    from polysigma.plan.steps import Plan
+    from polysigma.plan.steps import Plan, Source
 
 GRID = 16
 """Places of a scenario between which edges are looked for."""
 ADDRESSES = ("::ffff:192.0.2.1", "::FFFF:10.1.2.3", "2001:DB8::1", "fe80::1%3")
 """Addresses in spellings that every platform reads alike."""
-HEXADECIMAL = ("::ffff:c000:201", "::ffff:a01:203")
+HEXADECIMAL = ("::ffff:c000:201", "::ffff:a01:203", "::ffff:34ff:34ff")
 """IPv4-mapped addresses that LogScale is declared to leave as they are."""
+SPELLINGS = (("2001:db8::1", "2001:0DB8:0:0::1"), ("192.0.2.1", "::ffff:c000:201"), ("192.0.2.1", "::FFFF:192.0.2.1"))
+"""Two spellings of one address each."""
 
 
 def probes(
@@ -57,6 +59,7 @@ def probes(
     that is empty where it is only measured, otherwise.
     """
     copies = Copies(plan, rows, hosts)
+    choices = _choices(plan)
     made = [dict(row) for row in rows]
 
     def last(name: str, value: Callable[[Any], Any]) -> None:
@@ -72,9 +75,12 @@ def probes(
                 last(name, value)
     measured = {one for column in _measured(plan) for one in copies.raw(column)} - set(copies.keys)
     for name in sorted(measured) if empty else ():
-        if isinstance(rows[-1].get(name), str):
-            made += [{**row, name: ""} for row in copies.fresh(rows)]
-            last(name, _nothing)
+        value = next((value for row in rows if (value := row.get(name))), None)
+        if isinstance(value, str):
+            # LogScale is not asked to take an empty text for no number: no event has one.
+            nothing = None if value.isdigit() else ""
+            made += [{**row, name: nothing} for row in copies.fresh(rows)]
+            last(name, partial(_constant, nothing))
     for name in sorted({one for column in _read(plan) for one in copies.raw(column)}):
         made += [{**row, name: _nothing(row.get(name))} for row in copies.fresh(rows)]
         last(name, _nothing)
@@ -88,10 +94,20 @@ def probes(
             made.append({**row, name: text.swapcase()} if isinstance(text, str) and number % 2 else row)
     # Two keys that only their addresses tell apart, so that the last column of an order decides.
     twins = copies.fresh(rows)
+    by = {column for step in plan.steps if isinstance(step, Group) for column in step.by}
+    grouped = sorted({name for column in by for name in copies.raw(column)})
     made += twins
     for row in twins:
         changed = {name: "52.1.1.1" for name in copies.keys if _is_ipv4(row.get(name))}
         made += [{**row, **changed}] if changed else []
+        later = {name: after for name in grouped if (after := _next(row.get(name), choices.get(name, [])))}
+        made += [{**row, **dict.fromkeys(changed, "1.1.1.1"), **later}] if changed and later else []
+    made += _of_other_kinds(plan, rows, copies)
+    made += _with_long_lists(plan, rows, copies, choices)
+    for name in sorted({one for column in _in_networks(plan) for one in copies.raw(column)}) if hexadecimal else ():
+        for spellings in SPELLINGS if _there(rows[-1].get(name)) else ():
+            fresh = copies.fresh(rows)
+            made += [{**row, name: spellings[number % 2]} for number, row in enumerate([*fresh, fresh[-1]])]
     for names in copies.alternatives():
         for name in names:
             for other in names:
@@ -118,15 +134,86 @@ def probes(
     return made
 
 
+def _of_other_kinds(plan: Plan, rows: Sequence[Mapping[str, Any]], copies: Copies) -> Iterator[dict[str, Any]]:
+    """Copies that are events of another kind, and such that say of which kind they are where the rows do not."""
+    taken: dict[str, list[Any]] = {}
+    for source in plan.sources:
+        for name, values in _kinds(source):
+            taken.setdefault(name, []).extend(values)
+    for name, values in taken.items():
+        said = any(_there(row.get(name)) for row in rows)
+        for value in dict.fromkeys((*(() if said else values), _none_of(values))):
+            # Splunk tells the events of a data model by their tags.
+            tags = {"tag": []} if value not in values and "tag" in rows[0] else {}
+            yield from ({**row, name: value, **tags} for row in copies.fresh(rows))
+
+
+def _with_long_lists(
+    plan: Plan, rows: Sequence[Mapping[str, Any]], copies: Copies, choices: Mapping[str, Sequence[int]]
+) -> Iterator[dict[str, Any]]:
+    """Copies in which there is more than is shown of each column that is listed, and of all at once."""
+    lists = [one for step in plan.steps if isinstance(step, Group | Annotate) for one in step.measures]
+    limited = [(one.value, int(one.constant)) for one in lists if one.value is not None and one.constant]
+    names = sorted({name for value, _ in limited for column in columns(value) for name in copies.raw(column)})
+    for some in [[name] for name in names] + ([names] if len(names) > 1 else []):
+        fresh = copies.fresh(rows if len(rows) <= GRID * 2 else rows[-1:])
+        more = max(most for _, most in limited) + 2
+        for place, row in enumerate(fresh):
+            for number in range(place * more, place * more + more):
+                yield {**row, **{name: _varied(row.get(name), number, choices.get(name, ())) for name in some}}
+
+
+def _varied(value: Any, number: int, choices: Sequence[int]) -> Any:
+    """Another value for each number, of the ones that the plan knows where it compares numbers."""
+    if not _there(value) or isinstance(value, bool):
+        return value
+    if _is_ipv4(value):
+        return f"52.250.{number // 250}.{number % 250}"
+    if choices and str(value).isdigit():
+        return type(value)(choices[number % len(choices)])
+    return f"{number}{value}" if isinstance(value, str) and not value.isdigit() else type(value)(int(value) + number)
+
+
+def _next(value: Any, choices: Sequence[int]) -> Any:
+    """The next number that the plan knows, or the next number; None for what is no number."""
+    if isinstance(value, bool) or not str(value).isdigit():
+        return None
+    return type(value)(next((one for one in sorted(choices) if one > int(value)), int(value) + 1))
+
+
+def _none_of(values: Sequence[Any]) -> Any:
+    """A value like some others that none of them is."""
+    return f"{values[0]}x" if isinstance(values[0], str) else max(values) + 1000
+
+
+def _choices(plan: Plan) -> dict[str, list[int]]:
+    """The whole numbers that the plan compares each column with."""
+    found: dict[str, list[int]] = {}
+    for expression in _expressions(plan):
+        for node in walk(expression):
+            if isinstance(node, In) and isinstance(node.item, Column):
+                numbers = [one for one in getattr(node.choices, "items", ()) if type(one) is int]
+                found.setdefault(node.item.name, []).extend(numbers)
+    return found
+
+
+def _in_networks(plan: Plan) -> set[str]:
+    nodes = (node for expression in _expressions(plan) for node in walk(expression))
+    return {node.item.name for node in nodes if isinstance(node, InNetwork) and isinstance(node.item, Column)}
+
+
 class Copies:
     """Copies of rows, each on hosts of its own; where the plan counts over hosts, to peers of their own too."""
 
     def __init__(self, plan: Plan, rows: Iterable[Mapping[str, Any]], hosts: Iterable[str]) -> None:
         self._columns = {name for row in rows for name in row}
-        self._derived = {name: value for source in plan.sources for name, value in source.derived}
+        # Each search derives a column in its own way.
+        self._derived: dict[str, list[list[str]]] = {}
+        for name, value in (pair for source in plan.sources for pair in source.derived):
+            self._derived.setdefault(name, []).append(list(dict.fromkeys(columns(value))))
         for step in plan.steps:
             if isinstance(step, Derive):
-                self._derived |= {name: value for name, value in step.columns if columns(value)}
+                self._derived |= {name: [list(columns(value))] for name, value in step.columns if columns(value)}
         hosts = set(hosts)
         self.hosts = [name for host in sorted(hosts) for name in self.raw(host)]
         over = [step.by for step in plan.steps if isinstance(step, Annotate) and not hosts & set(step.by)]
@@ -140,7 +227,7 @@ class Copies:
 
     def alternatives(self) -> list[list[str]]:
         """Columns that one derived column, which is no time, is made of, where they are several."""
-        made = (columns(value) for name, value in self._derived.items() if name != TIME_COLUMN)
+        made = (names for name, ways in self._derived.items() if name != TIME_COLUMN for names in ways)
         found = [[name for name in names if name not in self._derived] for names in made]
         return [names for names in found if len(names) > 1]
 
@@ -200,11 +287,11 @@ def _nothing(value: object) -> str | None:
 
 
 def _raw(
-    column: str, derived: Mapping[str, Expression], raw: set[str], seen: frozenset[str] = frozenset()
+    column: str, derived: Mapping[str, list[list[str]]], raw: set[str], seen: frozenset[str] = frozenset()
 ) -> list[str]:
     """The columns of rows that a column is made of."""
     if column in derived and column not in seen:
-        inner = (_raw(one, derived, raw, seen | {column}) for one in columns(derived[column]))
+        inner = (_raw(one, derived, raw, seen | {column}) for names in derived[column] for one in names)
         return list(dict.fromkeys(name for names in inner for name in names))
     return [column] if column in raw else []
 
@@ -274,6 +361,8 @@ def _values(plan: Plan) -> Iterator[tuple[str, Callable[[Any], Any]]]:
                 done.add((column, value))
                 if isinstance(value, tuple):
                     yield from ((column, partial(_filled, value, fill)) for fill in _FILLS)
+                elif column in constant:
+                    yield column, partial(_of_kind, plan, column, value)
                 else:
                     yield column, partial(_constant, value)
             if isinstance(node, Or):
@@ -287,6 +376,19 @@ def _in_capitals(value: Any) -> bool:
 
 def _constant(value: Any, _: Any) -> Any:
     return value
+
+
+def _of_kind(plan: Plan, column: str, value: Any, old: Any) -> Any:
+    """Another value of an event filter, if all searches that take the old one take it: they go together."""
+    listed = [set(values) for source in plan.sources for name, values in _kinds(source) if name == column]
+    return value if all(value in values for values in listed if old in values or str(old) in map(str, values)) else old
+
+
+def _kinds(source: Source) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """The columns by which a search tells kinds of events, with the values that it takes."""
+    for node in (node for test in source.event for node in walk(test)):
+        if isinstance(node, In) and isinstance(node.item, Column):
+            yield node.item.name, getattr(node.choices, "items", ())
 
 
 _FILLS: tuple[Callable[[str], str], ...] = (str, lambda _: "x", lambda old: old.split(".")[0])

@@ -149,6 +149,7 @@ class Stand:
                 if result.incomplete or compare(ground.plan, window, hits, expected):
                     return True
                 shown |= {(window, hit.key, _filled(row)) for hit, row in zip(hits, result.rows, strict=True)}
+                shown |= {f"{len(items)} {name}" for hit in hits for name, items in hit.lists}
         return shown != self._columns.setdefault(id(ground), shown)
 
 
