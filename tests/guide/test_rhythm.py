@@ -77,8 +77,8 @@ def evidence(found):
 
 
 PERFECT = {
-    10: 1430, 20: 1430, 30: 5700, 60: 2870, 120: 1430, 300: 564, 600: 276, 900: 180, 1200: 132, 1800: 84, 3600: 36,
-    5400: 20,
+    10: 1430, 20: 1430, 30: 5700, 60: 2870, 120: 1430, 300: 574, 600: 286, 900: 190, 1200: 142, 1800: 94, 3600: 46,
+    5400: 30,
 }  # fmt: skip
 
 
@@ -86,8 +86,9 @@ def test_what_a_perfect_timer_reaches_in_a_day(evidence):
     assert evidence(*map(timer, PERFECT)) == pytest.approx(list(PERFECT.values()), rel=0.02)
 
 
-def test_periods_above_two_hours_are_missed(evidence):
-    assert evidence(timer(7200, jitter=0.1), timer(9000)) == [None, None]
+def test_periods_above_two_hours_and_a_half_are_missed(evidence):
+    assert evidence(timer(7200, jitter=0.1), timer(9000)) == pytest.approx([21.7, 18], rel=0.02)
+    assert evidence(timer(9700), timer(10800)) == [None, None]
 
 
 def test_what_jitter_costs_a_timer_of_five_minutes(evidence):
@@ -98,7 +99,7 @@ def test_what_jitter_costs_a_timer_of_five_minutes(evidence):
 def test_what_jitter_costs_slow_timers(evidence):
     half_hours = evidence(*(timer(1800, jitter=0.8, seed=seed) for seed in range(20)))
     hours = evidence(*(timer(3600, jitter=0.5, seed=seed) for seed in range(20)))
-    for found, middle in ((half_hours, 30), (hours, 25)):
+    for found, middle in ((half_hours, 30), (hours, 32)):
         assert sorted(filter(None, found))[9] == pytest.approx(middle, rel=0.2)
     assert half_hours.count(None) + hours.count(None) <= 2
 
