@@ -42,6 +42,13 @@ HEXADECIMAL = ("::ffff:c000:201", "::ffff:a01:203", "::ffff:34ff:34ff")
 SPELLINGS = (("2001:db8::1", "2001:0DB8:0:0::1"), ("192.0.2.1", "::ffff:c000:201"), ("192.0.2.1", "::FFFF:192.0.2.1"))
 """Two spellings of one address each."""
 
+SPELLED = (
+    ("203.0.113.{}", "::FFFF:203.0.113.{}"),
+    ("52.255.255.{}", "::ffff:34ff:ff{:02x}"),
+    ("2001:db8::{}", "2001:0DB8:0:0::{:04}"),
+)
+"""Addresses by their last number in two spellings each; LogScale reads only the first pair as the same."""
+
 
 def probes(
     plan: Plan,
@@ -126,11 +133,15 @@ def probes(
         fresh = copies.fresh(rows)
         made += [{**row, name: f"{row[name]}~"} for row in fresh if _there(row.get(name))] + fresh
     for name in copies.keys:
-        # The same address in two spellings.
-        if any(_is_ipv4(row.get(name)) for row in rows):
+        # Keys that only a number of a list tells apart.
+        fresh = copies.fresh(rows)
+        numbers = {one for column, value in _values(plan) if column == name and type(one := value("")) is int}
+        made += [{**row, name: one} for one in sorted(numbers) for row in fresh if _there(row.get(name))]
+        # The same addresses in two spellings, the last of them in both.
+        for spelled in SPELLED[: 3 if hexadecimal else 1] if all(_is_ipv4(row.get(name)) for row in rows) else ():
             fresh = copies.fresh(rows)
-            spelled = [{**row, name: f"::ffff:{row[name]}"} if _is_ipv4(row.get(name)) else row for row in fresh]
-            made += [*spelled[::2], *fresh[1::2], spelled[-1]]
+            for number, row in enumerate([*fresh, fresh[-1]]):
+                made.append({**row, name: spelled[number % 2].format(int(row[name].split(".")[3]))})
     return made
 
 
