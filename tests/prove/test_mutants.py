@@ -44,11 +44,10 @@ GONE_THROUGH = {
         "telnet_ssh_spray",
     ),
     "splunk_sysmon": ("botnet_node_beaconing", "dns_query_burst_dga", "smtp_spam_burst", "telnet_ssh_spray"),
-    "sentinel": ("smtp_spam_burst", "telnet_ssh_spray"),
     "sysmon_json": ("smtp_spam_burst",),
 }
 """The queries whose survivors have been gone through. Those of the others have not: see `POLYSIGMA_MUTANTS`."""
-MOST = {"falcon": 0, "splunk_sysmon": 24, "sentinel": 12, "sysmon_json": 12}
+MOST = {"falcon": 0, "splunk_sysmon": 24, "sysmon_json": 12}
 """Mutants of one query that are tried: chosen by their digest, of each kind in turn. 0 is all of them."""
 
 PROBED = 2
