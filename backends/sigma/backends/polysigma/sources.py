@@ -29,7 +29,7 @@ from polysigma.plan.steps import TIME_COLUMN, WEIGHT_COLUMN, Source
 from polysigma.plan.types import Type
 from polysigma.plan.typing import Scope as TypeScope
 from polysigma.plan.typing import infer
-from polysigma.platform import FidelityLevel, Loss
+from polysigma.platform import approximately
 from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from polysigma.plan.steps import Plan
-    from polysigma.platform import Event, FieldClaim, Platform, Scope
+    from polysigma.platform import Event, FieldClaim, Loss, Platform, Scope
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class BaseRule:
         if not cut:
             return ()
         reason = f"a keyword is not met in a folder of {' or '.join(cut)}: the event holds the file's name alone"
-        return (Loss(level=FidelityLevel.APPROXIMATE, reason=reason),)
+        return (approximately(reason),)
 
     def binding(self, field: str) -> Binding:
         """The platform's columns behind a canonical field. Raises SigmaFeatureNotSupportedByBackendError."""
