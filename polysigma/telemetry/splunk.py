@@ -110,17 +110,8 @@ def _audited(event: ProcessCreation) -> dict[str, Any]:
     return {
         "host": event.host.name,
         "sourcetype": "XmlWinEventLog",
-        "datamodel": "Endpoint.Processes",
-        "tag": ["process", "report"],
-        "action": "allowed",
-        "dest": event.host.name,
-        "user": process.user.rpartition("\\")[2],
-        "process": process.command_line,
-        "process_path": process.image,
-        "process_name": base_name(process.image),
+        **_start(event),
         "process_id": hex(process.pid),
-        "parent_process_path": process.parent_image,
-        "parent_process_name": base_name(process.parent_image),
         "parent_process_id": hex(process.parent_pid),
     }
 
@@ -179,7 +170,8 @@ def _resolution(event: DnsQuery) -> dict[str, Any]:
     }
 
 
-def _process(event: ProcessCreation) -> dict[str, Any]:
+def _start(event: ProcessCreation) -> dict[str, Any]:
+    """What every log of a start tells of it."""
     process = event.process
     return {
         "datamodel": "Endpoint.Processes",
@@ -190,14 +182,21 @@ def _process(event: ProcessCreation) -> dict[str, Any]:
         "process": process.command_line,
         "process_path": process.image,
         "process_name": base_name(process.image),
+        "parent_process_path": process.parent_image,
+        "parent_process_name": base_name(process.parent_image),
+    }
+
+
+def _process(event: ProcessCreation) -> dict[str, Any]:
+    process = event.process
+    return {
+        **_start(event),
         "process_id": str(process.pid),
         "process_guid": process.guid,
         "process_hash": hashes(process),
         "process_integrity_level": process.integrity.lower(),
         "original_file_name": base_name(process.image),
         "parent_process": process.parent_command_line,
-        "parent_process_path": process.parent_image,
-        "parent_process_name": base_name(process.parent_image),
         "parent_process_id": str(process.parent_pid),
         "parent_process_guid": process.parent_guid,
     }
