@@ -1,7 +1,8 @@
 """What survives, and why: the table of mutants that nothing can tell from their query, in `tests/prove/survivors/`.
 
 One file per detection, and `everywhere.toml` for what is so in all of them. An entry names the platforms, the faults as
-descriptions of mutants in which `*` stands for anything, and why nothing tells these. It is held to its word: a fault
+descriptions of mutants in which `*` stands for anything (`\\*` for itself), and why nothing tells these. It is held to
+its word: a fault
 that matches no mutant of a named platform, or a mutant that was killed, is stale or too loose.
 """
 
@@ -42,7 +43,7 @@ class Fault:
 
     def matches(self, mutant: Mutant) -> bool:
         """Whether the whole description of a mutant is this one."""
-        pattern = ".*".join(re.escape(part) for part in self.words.split("*"))
+        pattern = ".*".join(re.escape(part.replace(r"\*", "*")) for part in re.split(r"(?<!\\)\*", self.words))
         return re.fullmatch(pattern, str(mutant), re.DOTALL) is not None
 
 
