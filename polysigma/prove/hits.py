@@ -86,6 +86,8 @@ def read(value: Any, kind: Type) -> Any:
     found = convert(kind)(value)
     if isinstance(found, list):
         return tuple(sorted({_one_address(item) for item in found}))
+    if kind is Type.TEXT and isinstance(found, str):
+        return _one_address(found)
     if kind is Type.TIME and isinstance(found, float):
         return f"{datetime.fromtimestamp(round(found, 3), UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
     if kind is Type.INTEGER and isinstance(found, float) and found.is_integer():
@@ -94,7 +96,7 @@ def read(value: Any, kind: Type) -> Any:
 
 
 def _one_address(text: str) -> str:
-    """An IPv6 address as it is written in a scenario: each language has its own spelling, and a list has no type."""
+    """An IPv6 address as it is written in a scenario: each language has its own spelling, also among texts."""
     if ":" not in text:
         return text
     try:

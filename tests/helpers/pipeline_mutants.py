@@ -253,9 +253,9 @@ _LIST = re.compile(
 
 def _items(text: str, tokens: list[_Token]) -> Iterator[Made]:
     """Without one item of a list: a network, a port, a key, a column."""
-    comments = [(token.start, token.end) for token in tokens if token.kind == "comment"]
+    opaque = [(token.start, token.end) for token in tokens if token.kind in {"comment", "text"}]
     for found in _LIST.finditer(text):
-        if any(start <= found.start() < end for start, end in comments):
+        if any(start <= found.start() < end for start, end in opaque):
             continue
         group = 1 if found[1] else 2
         commas = group == 1 or "," in found[2]

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from probes import Copies, edges, probes
+from copies import Copies, edges, fewest
+from plan_values import NO_ADDRESSES, OTHERWISE
+from probes import probes, sources_of
 from query_mutants import Mutant, mutants
 from survivors import excused, faults, too_loose
 
@@ -29,6 +31,7 @@ from polysigma.telemetry import generate, render
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from polysigma.plan.steps import Plan
     from polysigma.prove.prepare import Bench
     from polysigma.prove.trial import Trial
 
@@ -50,12 +53,17 @@ GONE_THROUGH = {
 MOST = {"falcon": 0, "splunk_sysmon": 24, "sysmon_json": 12}
 """Mutants of one query that are tried: chosen by their digest, of each kind in turn. 0 is all of them."""
 
+UNREAD = {
+    "logscale": frozenset({*OTHERWISE, "::ffff:300.1.1.1"}),
+    "spl": frozenset(text for text in NO_ADDRESSES if ":" in text),
+}
+"""What languages write in their own way: IPv6 addresses as no sensor writes them, and texts that are no address."""
 PROBED = 2
 """Scenarios that are repeated with other values."""
 MOST_TAKEN = 1_200
 """Rows of a scenario of which edges are looked for."""
 MOST_REPEATED = 40
-"""Rows of a further scenario that are repeated."""
+"""Rows of a further scenario that are repeated, unless a search finds no others."""
 MOST_ROWS = 2_000
 """Scenarios of more rows are left to `prove`; so many rows are made of the edges of the others."""
 
@@ -90,7 +98,7 @@ class Stand:
         self._kills: Counter[int] = Counter()
 
     def _made(self, trials: list[Trial]) -> Iterator[Ground]:
-        """The edges of all scenarios with hits; then those with the fewest rows that hit, with other values."""
+        """The edges of all scenarios with hits; then the fewest rows that hit, with other values."""
         having = [(ground, self._bare(ground)) for ground in self.grounds if any(ground.oracle)]
         having = [one for one in having if len(one[1]) <= MOST_TAKEN] or having[:1]
         plan = trials[0].plan
@@ -102,16 +110,20 @@ class Stand:
             ordered = [rows[number] for number in ground.data.ordered[1]]
             told = partial(self._told, ground)
             counts = edges(ordered, told)
-            least.append(ordered[: next(count for count in counts if any(told(ordered[:count])))])
             for count in counts:
                 if len(made) + count <= MOST_ROWS:
                     made += copies.fresh(ordered[:count])
+            parts = [ordered[: next(count for count in counts if self._hits(ground, ordered[:count]))]]
+            parts += [alone for alone in alone_of(plan, ordered) if self._hits(ground, alone)]
+            least += [fewest(part, partial(self._hits, ground)) for part in parts]
         if made:
             yield Ground(trials[0], made)
-        least.sort(key=len)
-        for rows in [rows for rows in least[:PROBED] if rows is least[0] or len(rows) <= MOST_REPEATED]:
-            hexadecimal, empty = self.target != "logscale", trials[0].platform != "splunk_cim"
-            yield Ground(trials[0], probes(plan, rows, hosts, hexadecimal=hexadecimal, empty=empty))
+        unread, empty = UNREAD.get(self.target, frozenset()), trials[0].platform != "splunk_cim"
+        for rows in repeated(plan, least):
+            yield Ground(trials[0], probes(plan, rows, hosts, unread=unread, empty=empty))
+
+    def _hits(self, ground: Ground, rows: Sequence[Mapping[str, Any]]) -> bool:
+        return any(self._told(ground, rows))
 
     @staticmethod
     def _bare(ground: Ground) -> list[dict[str, Any]]:
@@ -164,6 +176,23 @@ class Stand:
                 shown |= {(window, hit.key, _filled(row)) for hit, row in zip(hits, result.rows, strict=True)}
                 shown |= {f"{len(items)} {name}" for hit in hits for name, items in hit.lists}
         return shown != self._columns.setdefault(id(ground), shown)
+
+
+def alone_of(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """The rows that each search of a plan finds, where these are not all of those that some search finds."""
+    found = sources_of(plan, rows)
+    for number in range(len(plan.sources)) if len({one for one in found if one}) > 1 else ():
+        yield [row for row, sources in zip(rows, found, strict=True) if number in sources]
+
+
+def repeated(plan: Plan, least: list[list[Mapping[str, Any]]]) -> Iterator[list[Mapping[str, Any]]]:
+    """The fewest rows that hit, those of the next scenario, and the fewest for each search that none of these has."""
+    seen: set[int] = set()
+    for place, rows in enumerate(sorted(least, key=len)):
+        sources = {number for found in sources_of(plan, rows) for number in found}
+        if not sources <= seen or (place < PROBED and len(rows) <= MOST_REPEATED):
+            seen |= sources
+            yield rows
 
 
 def _filled(row: Mapping[str, Any]) -> frozenset[str]:

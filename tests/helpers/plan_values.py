@@ -1,0 +1,207 @@
+"""The values that a plan tells from others: what its conditions compare each column with, and what makes them true."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from polysigma.plan.expressions import (
+    Column,
+    Comparison,
+    Constant,
+    Expression,
+    In,
+    InNetwork,
+    Or,
+    TextMatch,
+    Wildcard,
+    columns,
+    walk,
+)
+from polysigma.plan.steps import Annotate, Derive, Group, Score, Where
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from polysigma.plan.steps import Plan, Source
+
+ADDRESSES = ("::ffff:192.0.2.1", "::FFFF:10.1.2.3", "fe80::1%3")
+"""Addresses in spellings that every platform reads alike."""
+OTHERWISE = ("::ffff:c000:201", "::ffff:a01:203", "::ffff:34ff:34ff", "2001:DB8::1")
+"""IPv6 addresses that LogScale leaves as they are: a sensor writes each in one way, and mapped ones are declared."""
+NO_ADDRESSES = (
+    "1::2::3",
+    "12345::1",
+    "1:2:3:4:5:6:7:8:9",
+    "::ffff:300.1.1.1",
+    "300.1.1.1",
+    "10.1.1",
+    "10.1.1.1.1",
+    "10.1.1.1x",
+    "fe80::1::",
+    "fe80:12345::",
+    "host",
+)
+"""Texts that are no addresses, and lie in no network."""
+
+
+def expressions(plan: Plan) -> Iterator[Expression]:
+    """All that a plan evaluates on rows."""
+    for source in plan.sources:
+        yield from (*source.event, source.condition, *(value for _, value in source.derived))
+    for step in plan.steps:
+        match step:
+            case Where(condition=condition):
+                yield condition
+            case Derive(columns=made):
+                yield from (value for _, value in made)
+            case Score(cases=cases):
+                yield from (test for _, test in cases)
+            case Group(measures=measures) | Annotate(measures=measures):
+                yield from (part for one in measures for part in (one.value, one.condition) if part is not None)
+            case _:
+                pass
+
+
+def needed(plan: Plan) -> set[str]:
+    """The columns without which a row is not found, or in no group."""
+    by = {name for step in plan.steps if isinstance(step, Group | Annotate) for name in step.by}
+    return by | {name for source in plan.sources for name in columns(source.condition)}
+
+
+def measured(plan: Plan) -> set[str]:
+    """The columns that are counted, added up or listed."""
+    measures = (one for step in plan.steps if isinstance(step, Group | Annotate) for one in step.measures)
+    return {name for one in measures if one.value is not None for name in columns(one.value)}
+
+
+def named(plan: Plan) -> set[str]:
+    """Every column that the plan groups by or tests."""
+    tested = {name for expression in expressions(plan) for name in columns(expression)}
+    return (tested | needed(plan)) - of_events(plan)
+
+
+def of_events(plan: Plan) -> set[str]:
+    """The columns that a product writes in one way: those that say what kind of event a row is, and prescribed values.
+
+    Prescribed values, such as `direction` in Splunk's data model, are what claims compare with regard to case; packaged
+    rules never do.
+    """
+    kinds = {name for source in plan.sources for test in source.event for name in columns(test)}
+    nodes = (node for source in plan.sources for node in walk(source.condition))
+    return kinds | {name for node in nodes if getattr(node, "cased", False) for name in columns(node)}
+
+
+def values(plan: Plan) -> Iterator[tuple[str, Callable[[Any], Any]]]:
+    """Each column that is compared, with each of the values that it is to have, made from that of the row."""
+    done = set()
+    fixed = of_events(plan)
+    for expression in expressions(plan):
+        for node in walk(expression):
+            for column, value in _compared(node):
+                if column in fixed and _in_capitals(value):
+                    continue
+                if (column, value) in done:
+                    continue
+                done.add((column, value))
+                if isinstance(value, tuple):
+                    yield from ((column, partial(_filled, value, fill)) for fill in _FILLS)
+                elif column in fixed:
+                    yield column, partial(_of_kind, plan, column, value)
+                else:
+                    yield column, partial(constant, value)
+            if isinstance(node, Or):
+                yield from _one_of(node)
+
+
+def _in_capitals(value: Any) -> bool:
+    text = "".join(part for part in value if isinstance(part, str)) if isinstance(value, tuple) else value
+    return isinstance(text, str) and text.upper() == text != text.lower()
+
+
+def constant(value: Any, _: Any) -> Any:
+    """The value, whatever the row has."""
+    return value
+
+
+def _of_kind(plan: Plan, column: str, value: Any, old: Any) -> Any:
+    """Another value of an event filter, if all searches that take the old one take it: they go together."""
+    listed = [set(values) for source in plan.sources for name, values in kinds(source) if name == column]
+    return value if all(value in values for values in listed if old in values or str(old) in map(str, values)) else old
+
+
+def kinds(source: Source) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """The columns by which a search tells kinds of events, with the values that it takes."""
+    for node in (node for test in source.event for node in walk(test)):
+        if isinstance(node, In) and isinstance(node.item, Column):
+            yield node.item.name, getattr(node.choices, "items", ())
+
+
+_FILLS: tuple[Callable[[str], str], ...] = (str, lambda _: "x", lambda old: old.split(".")[0])
+"""What stands for the first wildcard of a pattern: what the row has, nothing of it, its first label."""
+
+
+def _filled(parts: Sequence[str | Wildcard], fill: Callable[[str], str], old: Any) -> str:
+    fills = iter((fill(str(old)),))
+    return "".join(part if isinstance(part, str) else next(fills, "x") for part in parts)
+
+
+def _one_of(node: Or) -> Iterator[tuple[str, Callable[[Any], Any]]]:
+    """Of texts any of which will do, each one alone: the others are taken out of what the row has."""
+    texts = [item for item in node.items if isinstance(item, TextMatch)]
+    words = sorted({part for item in texts for part in item.parts if isinstance(part, str)}, key=len, reverse=True)
+    if len(texts) < 2:
+        return
+    others = re.compile("|".join(map(re.escape, words)), re.IGNORECASE)
+    for item in texts:
+        for cased in (item.parts, tuple(part if isinstance(part, Wildcard) else part.upper() for part in item.parts)):
+            yield from ((name, partial(_filled, cased, partial(others.sub, " "))) for name in columns(item.item))
+
+
+def _compared(node: Expression) -> Iterator[tuple[str, Any]]:
+    match node:
+        case In(item=item, choices=choices):
+            for value in getattr(choices, "items", ()):
+                yield from ((name, one) for name in columns(item) for one in _spelled(value))
+        case Comparison(left=left, right=Constant(value=value)) if not isinstance(value, bool):
+            yield from ((name, one) for name in columns(left) for one in _spelled(value))
+        case TextMatch(item=item, parts=parts):
+            upper = tuple(part if isinstance(part, Wildcard) else part.upper() for part in parts)
+            yield from ((name, one) for name in columns(item) for one in dict.fromkeys((parts, upper)))
+        case InNetwork(item=item, networks=networks):
+            for name in columns(item) if isinstance(item, Column) else ():
+                for network in map(ipaddress.ip_network, networks):
+                    first, last = network[0], network[-1]
+                    yield from ((name, str(one)) for one in (first, last))
+                    # The neighbours, where there are any.
+                    if int(first):
+                        yield name, str(first - 1)
+                    if int(last) + 1 < 2**last.max_prefixlen:
+                        yield name, str(last + 1)
+                yield from ((name, address) for address in (*ADDRESSES, *OTHERWISE, *NO_ADDRESSES))
+        case _:
+            return
+
+
+def _spelled(value: Any) -> Iterable[Any]:
+    """A text in its own and in capital letters."""
+    return dict.fromkeys((value, value.upper())) if isinstance(value, str) else (value,)
+
+
+def choices(plan: Plan) -> dict[str, list[int]]:
+    """The whole numbers that the plan compares each column with."""
+    found: dict[str, list[int]] = {}
+    for expression in expressions(plan):
+        for node in walk(expression):
+            if isinstance(node, In) and isinstance(node.item, Column):
+                numbers = [one for one in getattr(node.choices, "items", ()) if type(one) is int]
+                found.setdefault(node.item.name, []).extend(numbers)
+    return found
+
+
+def in_networks(plan: Plan) -> set[str]:
+    """The columns that are looked for in networks."""
+    nodes = (node for expression in expressions(plan) for node in walk(expression))
+    return {node.item.name for node in nodes if isinstance(node, InNetwork) and isinstance(node.item, Column)}

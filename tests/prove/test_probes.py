@@ -1,0 +1,43 @@
+"""The rows that are made for mutants: no more than are needed, and every branch of a condition met, and all but met."""
+
+from copies import fewest
+from ways import met, variations, ways
+
+from polysigma.plan.expressions import And, Column, Not, Or, TextMatch, Wildcard
+
+TASK = And(
+    (
+        TextMatch(Column("Image"), (Wildcard.ANY, "\\schtasks.exe")),
+        TextMatch(Column("CommandLine"), (Wildcard.ANY, " /create", Wildcard.ANY)),
+    )
+)
+CRON = TextMatch(Column("Image"), (Wildcard.ANY, "/crontab"))
+LISTED = And((TextMatch(Column("CommandLine"), (Wildcard.ANY, " -l", Wildcard.ANY)), CRON))
+CONDITION = And((Or((TASK, CRON)), Not(LISTED)))
+NAMES = {"Image": ["Image"], "CommandLine": ["CommandLine"]}
+ROW = {"Image": "C:\\a.exe", "CommandLine": "a", "Other": 1}
+
+
+def test_of_the_fewest_rows_none_can_be_left_out():
+    rows = [{"n": number} for number in range(40)]
+    wanted = {3, 17, 18, 39}
+    assert [row["n"] for row in fewest(rows, lambda some: wanted <= {row["n"] for row in some})] == sorted(wanted)
+
+
+def test_each_branch_of_a_condition_is_met_in_all_its_columns():
+    assert [met(way, ROW, NAMES) for way in ways(CONDITION)] == [
+        {"Image": "x\\schtasks.exe", "CommandLine": "x /createx"},
+        {"Image": "x/crontab"},
+    ]
+
+
+def test_a_branch_is_also_met_but_for_one_text_and_together_with_what_is_refused():
+    made = [met(way, ROW, NAMES) for way, _ in variations(CONDITION)]
+    assert {"Image": "x", "CommandLine": "x /createx"} in made
+    assert {"Image": "x\\schtasks.exe", "CommandLine": "x /CREATEx"} in made
+    assert {"Image": "x/crontab", "CommandLine": "x -lx"} in made
+    assert {"Image": "x/crontab", "CommandLine": "x -Lx"} in made
+
+
+def test_a_column_that_a_row_lacks_is_not_made_up():
+    assert met(ways(CONDITION)[0], {"Image": "a"}, NAMES) == {"Image": "x\\schtasks.exe"}
