@@ -213,6 +213,11 @@ _AGGREGATES = {
     "take_anyif": ("coalesce(any_value({0}) FILTER (WHERE {1}), any_value({0}))", (2,)),
     "make_set_if": ("to_json(coalesce(list_distinct(list({0}) FILTER (WHERE {1})), []))", (2, 3)),
 }
+_LIMITED = {"make_list": "({0})[1:{{1}}]", "make_set": "to_json(CAST({0} AS JSON[])[1:{{1}}])"}
+_LIMITED["make_set_if"] = _LIMITED["make_set"].replace("{{1}}", "{{2}}")
+"""Lists with no more items than asked for, made of those with all of them."""
+_MOST_ITEMS = "1048576"
+"""Items of a list without a limit (learn.microsoft.com/kusto/query/make-set-aggregation-function)."""
 
 
 def _add_functions(connection: DuckDBPyConnection, translator: Any) -> None:
@@ -255,6 +260,16 @@ def _extend(functions: Any) -> None:
         functions.AGGREGATE_FUNCTIONS[name] = replace(
             counted, name=name, template=template, arities=arities, name_ignores_args=False
         )
+
+    class Limited(functions.AggregateSpec):  # type: ignore[misc]
+        """A list of no more items than its last argument says, which may be left out."""
+
+        def render(self, args: list[str]) -> str:
+            return str(super().render([*args, _MOST_ITEMS] if len(args) < max(self.arities) else args))
+
+    for name, template in _LIMITED.items():
+        whole = functions.AGGREGATE_FUNCTIONS[name]
+        functions.AGGREGATE_FUNCTIONS[name] = Limited(**{**vars(whole), "template": template.format(whole.template)})
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,14 @@ def test_aggregates_leave_nulls_out_and_count_exactly(database):
     assert row["S"].count("10.1.2.3") == 2
 
 
+@pytest.mark.parametrize("made", ["make_set(RemoteIP{})", "make_set_if(RemoteIP, true{})", "make_list(RemoteIP{})"])
+def test_a_list_has_no_more_items_than_are_asked_for(database, made):
+    """learn.microsoft.com/kusto/query/make-set-aggregation-function: `maxSize`, which is 1,048,576 by default."""
+    text = "DeviceNetworkEvents | summarize {} | extend N = array_length(X) | project N"
+    counts = [database.run(text.format(f"X = {made.format(limit)}"))[0]["N"] for limit in ("", ", 2", ", 1", ", 5")]
+    assert counts == [3, 2, 1, 3]
+
+
 def test_weeks_can_start_where_asked(database):
     rows = database.run(
         "DeviceNetworkEvents | summarize N = count() by W = bin_at(Timestamp, 7d, datetime(1970-01-01)) | sort by W asc"
