@@ -250,6 +250,9 @@ _LIST = re.compile(
     r"|\bby ([\w., \n=()]+?)(?=\)?;|\)* on\b|\n *\||\n *\)|\)*$|\n *\w+ *=)"
 )
 
+_ITEM = re.compile(r"(?:\"[^\"\n]*\"|[^,\"])+")
+"""What stands between two commas that are in no quotes."""
+
 
 def _items(text: str, tokens: list[_Token]) -> Iterator[Made]:
     """Without one item of a list: a network, a port, a key, a column."""
@@ -259,7 +262,7 @@ def _items(text: str, tokens: list[_Token]) -> Iterator[Made]:
             continue
         group = 1 if found[1] else 2
         commas = group == 1 or "," in found[2]
-        items = re.split(r",\s*" if commas else r"\s+", found[group].strip())
+        items = list(map(str.strip, _ITEM.findall(found[group]) if commas else found[group].split()))
         if len(items) < 2:
             continue
         for index, item in enumerate(items):

@@ -214,7 +214,7 @@ def _in_branches(base: _Base) -> Iterator[dict[str, Any]]:
 
 
 def _with_long_lists(base: _Base) -> Iterator[dict[str, Any]]:
-    """Copies in which there is more than is shown of each column that is listed, and of all at once."""
+    """Copies in which there is more than is shown of each column that is listed, of all, and of all in one row."""
     lists = [one for step in base.plan.steps if isinstance(step, Group | Annotate) for one in step.measures]
     limited = [(one.value, int(one.constant)) for one in lists if one.value is not None and one.constant]
     names = base.raw(column for value, _ in limited for column in columns(value))
@@ -224,6 +224,12 @@ def _with_long_lists(base: _Base) -> Iterator[dict[str, Any]]:
         for place, row in enumerate(fresh):
             for number in range(place * more, place * more + more):
                 yield {**row, **{name: _varied(row.get(name), number, base.choices.get(name, ())) for name in some}}
+    # One more than each limit in the last row alone, so that the lists of an hour are cut and that of all hours is not.
+    for most in sorted({most for _, most in limited}) if names else ():
+        *first, last = base.copies.fresh(base.rows)
+        yield from first
+        for number in range(most + 1):
+            yield {**last, **{name: _varied(last.get(name), number, base.choices.get(name, ())) for name in names}}
 
 
 def _spelled(base: _Base) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The functions of `stats`. Source: Splunk Search Reference, "Statistical and charting functions": values that are
 missing are left out; `min` and `max` are of numbers where all are, else of texts in their order; `values` are distinct,
-in order of text; `stdev` is of the sample; `exactperc` and `median` are values of the data.
+in order of text; `list` are the first hundred, in the order of rows; `stdev` is of the sample; `exactperc` and `median`
+are values of the data.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from polysigma.engines.spl.tree import Aggregate, Name
 from polysigma.engines.spl.values import Row, Single, Value, number, one_or_several, several, text
 
 Aggregator: TypeAlias = Callable[[Sequence[Row]], Value]
+
+_LISTED = 100
 
 
 def aggregator(node: Aggregate) -> Aggregator:
@@ -37,6 +40,8 @@ def aggregator(node: Aggregate) -> Aggregator:
         return lambda rows: len({text(one) for one in all_values(rows)})
     if function == "values":
         return lambda rows: one_or_several(sorted({text(one) or "" for one in all_values(rows)}))
+    if function == "list":
+        return lambda rows: one_or_several([*(text(one) or "" for one in all_values(rows)[:_LISTED])])
     if function in {"min", "max"}:
         return lambda rows: _extreme(all_values(rows), last=function == "max")
     numeric = _NUMERIC[function]

@@ -38,7 +38,7 @@ BOOLEAN = frozenset({"cidrmatch", "false", "isnotnull", "isnull", "like", "match
 """Functions whose result is a truth value, which no field can hold."""
 
 STATS = frozenset(
-    {"avg", "count", "dc", "earliest", "latest", "max", "median", "min", "stdev", "sum", "values", "exactperc"}
+    {"avg", "count", "dc", "earliest", "exactperc", "latest", "list", "max", "median", "min", "stdev", "sum", "values"}
 )
 """`exactperc` is followed by the percentage."""
 

@@ -165,6 +165,14 @@ def test_values_are_distinct_and_in_order_of_text():
     assert found_row == {"v": ["10", "9", "a", "b"], "n": 4, "last": "b"}
 
 
+def test_a_list_has_the_first_hundred_values_in_the_order_of_rows():
+    """Multivalue stats and chart functions, "list": the order of the events, a hundred at most, all as text."""
+    (found_row,) = rows_of("stats list(v) AS v", {"v": "b"}, {"v": 3}, {}, {"v": "b"}, {"v": "a"})
+    assert found_row == {"v": ["b", "3", "b", "a"]}
+    (found_row,) = rows_of("stats list(v) AS v", *({"v": str(number)} for number in range(101)))
+    assert found_row == {"v": [str(number) for number in range(100)]}
+
+
 def test_stdev_is_of_the_sample():
     (found_row,) = rows_of("stats stdev(v) AS s, avg(v) AS m, sum(v) AS t", {"v": "2"}, {"v": "4"}, {"v": "6"})
     assert found_row == {"s": 2.0, "m": 4.0, "t": 12}
