@@ -116,11 +116,28 @@ class Stand:
             parts = [ordered[: next(count for count in counts if self._hits(ground, ordered[:count]))]]
             parts += [alone for alone in alone_of(plan, ordered) if self._hits(ground, alone)]
             least += [fewest(part, partial(self._hits, ground)) for part in parts]
+        for number in range(len(plan.sources)):
+            if not any(number in found for rows in least for found in sources_of(plan, rows)):
+                least += self._raising(having, number)
         if made:
             yield Ground(trials[0], made)
         unread, empty = UNREAD.get(self.target, frozenset()), trials[0].platform != "splunk_cim"
         for rows in repeated(plan, least):
             yield Ground(trials[0], probes(plan, rows, hosts, unread=unread, empty=empty))
+
+    def _raising(self, having: Sequence[tuple[Ground, list[dict[str, Any]]]], number: int) -> Iterator[list[Any]]:
+        """The fewest rows of a scenario in which what one search finds raises a score; alone it hits nothing."""
+        for ground, rows in having:
+            found = {id(row): sources for row, sources in zip(rows, sources_of(ground.plan, rows), strict=True)}
+
+            def raises(some: Sequence[Mapping[str, Any]], ground: Ground = ground, found: Any = found) -> bool:
+                others = [row for row in some if number not in found[id(row)]]
+                return len(others) < len(some) and self._told(ground, some) != self._told(ground, others)
+
+            ordered = [rows[place] for place in ground.data.ordered[1]]
+            if raises(ordered):
+                yield fewest(ordered, raises)
+                return
 
     def _hits(self, ground: Ground, rows: Sequence[Mapping[str, Any]]) -> bool:
         return any(self._told(ground, rows))
