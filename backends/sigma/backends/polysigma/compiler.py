@@ -43,6 +43,7 @@ from polysigma.plan.types import Type
 from polysigma.platform import FidelityLevel, Loss, approximately
 from polysigma.refusals import RefusalCode
 
+from . import whole_numbers
 from .errors import unsupported
 from .printer import Job
 from .sequences import without_sequences
@@ -140,6 +141,9 @@ class Compiler:
             losses += base.keyword_losses()
             losses += _too_fine(base.scope.resolution, correlated)
         losses += _cut_by_address(correlated)
+        losses += whole_numbers.losses(
+            correlated.steps, _recorded(correlated), self.backend.options.dialect or self.backend.identifier
+        )
         losses += [approximately(reason) for reason in correlated.approximations]
         return self._finished(plan, correlated.bases, tuple(losses), correlated.settings)
 
@@ -232,6 +236,14 @@ def _cut_by_address(correlated: Correlated) -> list[Loss]:
             reason = "which of the rows that are equal up to {} are taken hangs on how the platform spells addresses"
             return [approximately(reason.format(name)) for name in named[:1]]
     return []
+
+
+def _recorded(correlated: Correlated) -> dict[str, Type]:
+    """The canonical columns of the events, by whatever name, with their types."""
+    known = {name: kind for base in correlated.bases for name, kind in base.fields.items()}
+    for alias, mapping in correlated.aliases.items():
+        known[alias] = next((known[name] for name in mapping.values() if name in known), Type.TEXT)
+    return {**known, RULE_COLUMN: Type.TEXT}
 
 
 def _always_there(bases: tuple[BaseRule, ...]) -> frozenset[str]:
