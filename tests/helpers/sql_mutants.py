@@ -13,7 +13,22 @@ Made: TypeAlias = tuple[str, str, str]
 """The kind of a mutant, what was changed, and the text."""
 
 _BOUNDS = {exp.GTE: exp.GT, exp.GT: exp.GTE, exp.LTE: exp.LT, exp.LT: exp.LTE}
-_MEASURES = {exp.Sum: exp.Max, exp.Min: exp.Max, exp.Max: exp.Min, exp.Avg: exp.Max, exp.StddevSamp: exp.Avg}
+_MEASURES = {
+    exp.Sum: exp.Max,
+    exp.Min: exp.Max,
+    exp.Max: exp.Min,
+    exp.Avg: exp.Max,
+    exp.StddevSamp: exp.Avg,
+    exp.Lag: exp.Lead,
+}
+_UNWRAPPED = {
+    exp.Coalesce: "guard",
+    exp.Nullif: "guard",
+    exp.Lower: "case",
+    exp.Round: "guard",
+    exp.AtTimeZone: "guard",
+    exp.ArrayDistinct: "measure",
+}
 
 
 def of_sql(text: str) -> Iterator[Made]:
@@ -22,16 +37,24 @@ def of_sql(text: str) -> Iterator[Made]:
     The tree is changed, written and put back for each: a copy of it would take longer than all the rest.
     """
     tree = parse_one(text, read="duckdb")
+    same = _written(tree)
     for node in list(tree.walk()):
         for kind, about, other in _replaced(node):
             node.replace(other)
-            yield kind, about, tree.sql(dialect="duckdb", pretty=True)
+            made = _written(tree)
+            # Parentheses that do nothing are no fault.
+            if made != same and (kind != "precedence" or parse_one(made, read="duckdb") != tree):
+                yield kind, about, made
             other.replace(node)
         for kind, about, name, value in _altered(node):
             before = node.args.get(name)
             node.args[name] = value
-            yield kind, about, tree.sql(dialect="duckdb", pretty=True)
+            yield kind, about, _written(tree)
             node.args[name] = before
+
+
+def _written(tree: exp.Expr) -> str:
+    return tree.sql(dialect="duckdb", pretty=True)
 
 
 def _said(node: exp.Expr) -> str:
@@ -44,7 +67,7 @@ def _replaced(node: exp.Expr) -> Iterator[tuple[str, str, exp.Expr]]:
     match node:
         case exp.Literal(this=value, is_string=False):
             for other in (1, -1):
-                new = str(max(int(value) + other, 0)) if value.isdigit() else f"{float(value) + other / 10:g}"
+                new = str(int(value) + other) if value.isdigit() else f"{float(value) + other / 10:g}"
                 yield "threshold", f"{value} -> {new} in {about}", exp.Literal.number(new)
         case exp.And() | exp.Or():
             other = exp.Or if isinstance(node, exp.And) else exp.And
@@ -64,15 +87,30 @@ def _replaced(node: exp.Expr) -> Iterator[tuple[str, str, exp.Expr]]:
             yield "bound", f"{_said(node)} in {about}", made
         case exp.Not():
             yield "negation", f"without NOT in {_said(node)}", node.this.copy()
-        case exp.Like() | exp.In() | exp.RegexpFullMatch():
+        case exp.Like() | exp.In() | exp.RegexpFullMatch() | exp.RegexpLike() | exp.Between():
             yield "negation", f"NOT {_said(node)}", exp.not_(node.copy())
-        case exp.Coalesce() | exp.Nullif() | exp.Lower() | exp.Round():
-            kind = "case" if isinstance(node, exp.Lower) else "guard"
-            yield kind, f"without {type(node).__name__} in {_said(node)}", node.this.copy()
+        case exp.Is() if not isinstance(node.parent, exp.Not):
+            yield "negation", f"NOT {_said(node)}", exp.not_(node.copy())
+        case exp.Paren(this=exp.Binary() | exp.Not()):
+            yield "precedence", f"without ( ) around {_said(node)}", node.this.copy()
+        case _ if type(node) in _UNWRAPPED:
+            yield _UNWRAPPED[type(node)], f"without {type(node).__name__} in {_said(node)}", node.this.copy()
+            if isinstance(node, exp.Coalesce) and not isinstance(node.expressions[-1], exp.Boolean):
+                first, *others = (one.copy() for one in (node.this, *node.expressions))
+                turned = exp.Coalesce(this=others[-1], expressions=[*others[:-1], first])
+                yield "guard", f"the last one first: {_said(node)}", turned
         case _ if type(node) in _MEASURES:
             yield "measure", f"{_said(node)} in {about}", _MEASURES[type(node)](this=node.this.copy())
         case exp.Distinct() if len(node.expressions) == 1:
             yield "measure", f"without DISTINCT in {about}", node.expressions[0].copy()
+        case exp.Count(this=counted) if not isinstance(counted, exp.Star | exp.Distinct):
+            yield "measure", f"all in {_said(node)}", exp.Count(this=exp.Star())
+        case exp.Union():
+            for gone, stays in ((node.this, node.expression), (node.expression, node.this)):
+                yield "part", f"without {_said(gone)} in a union", stays.copy()
+        case exp.Case() if len(node.args["ifs"]) == 1:
+            value = node.args["ifs"][0].args["true"]
+            yield "guard", f"always {_said(value)} in {_said(node)}", value.copy()
         case exp.Filter():
             yield "guard", f"without FILTER in {_said(node)}", node.this.copy()
         case exp.IntDiv(this=value, expression=exp.Literal(this=length)) if length.isdigit():
@@ -103,8 +141,20 @@ def _altered(node: exp.Expr) -> Iterator[tuple[str, str, str, object]]:
     match node:
         case exp.Ordered():
             yield "order", f"the other way: {_said(node)}", "desc", not node.args.get("desc")
-        case exp.Select() if node.args.get("where"):
-            yield "step", f"without {_said(node.args['where'])}", "where", None
+        case exp.Case() if node.args.get("default"):
+            yield "line", f"without ELSE in {_said(node)}", "default", None
+        case exp.Window() if len(items) == 1:
+            yield "key", f"without {_said(items[0])} in Window: {_said(node)}", "partition_by", []
+        case exp.Union():
+            yield "join", "the same rows once in a union", "distinct", not node.args.get("distinct")
+        case exp.Select():
+            clauses = {"where": "step", "qualify": "step", "limit": "limit"}
+            there = [(kind, name, gone) for name, kind in clauses.items() if (gone := node.args.get(name))]
+            yield from ((kind, f"without {_said(gone)}", name, None) for kind, name, gone in there)
+            if node.parent is None:
+                for item, gone in enumerate(node.expressions):
+                    rest = [one for number, one in enumerate(node.expressions) if number != item]
+                    yield "item", f"without {_said(gone)} in what is shown", "expressions", rest
         case exp.Join() if node.args.get("side"):
             yield "join", f"without {node.args['side']} in {_said(node)}", "side", None
         case _:

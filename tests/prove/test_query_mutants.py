@@ -70,9 +70,12 @@ WITH matched AS (
 ), step_1 AS (
   SELECT "Host", "Peer", SUM("Weight") AS "Total", COUNT(DISTINCT "Port") AS "Ports"
   FROM matched GROUP BY "Host", "Peer"
+  UNION ALL
+  SELECT "Host", COALESCE("Peer", "Name"), LAG("Time") OVER (PARTITION BY "Host" ORDER BY "Time"), 1 AS "Ports"
+  FROM matched QUALIFY ROW_NUMBER() OVER (PARTITION BY "Host" ORDER BY "Time") <= 9
 )
 SELECT *, CASE WHEN "Total" > 100 THEN 2 WHEN "Total" > 20 THEN 1 ELSE 0 END AS "Score"
-FROM step_1 WHERE COALESCE("Total" >= 20, FALSE) ORDER BY "Total" DESC, "Host" ASC
+FROM step_1 WHERE COALESCE("Total" >= 20, FALSE) ORDER BY "Total" DESC, "Host" ASC LIMIT 10
 """
 COMMON = {"threshold", "bound", "negation", "junction", "part", "key", "bucket", "measure", "case", "order", "step"}
 
@@ -83,7 +86,7 @@ COMMON = {"threshold", "bound", "negation", "junction", "part", "key", "bucket",
         ("logscale", CQL, {"network", "precedence", "guard", "item", "line", "limit"}),
         ("kql", KQL, {"precedence", "guard", "item", "line", "join", "text"}),
         ("spl", SPL, {"network", "precedence", "item", "term", "limit"}),
-        ("sql", SQL, {"guard", "item", "line"}),
+        ("sql", SQL, {"precedence", "guard", "item", "line", "join", "limit"}),
     ],
 )
 def test_every_kind_of_fault_is_made(target, text, more):
@@ -113,6 +116,28 @@ def test_a_bucket_is_made_twice_as_long_where_its_length_stands_twice():
     texts = {mutant.text for mutant in mutants("spl", SPL) if mutant.kind == "bucket"}
     assert SPL.replace("3600", "7200") in texts
     assert CQL.replace("3600000", "7200000") in {mutant.text for mutant in mutants("logscale", CQL)}
+
+
+def test_windows_unions_and_the_order_of_alternatives_are_changed_in_sql():
+    made = "\n".join(map(str, mutants("sql", SQL)))
+    for described in (
+        'key: without "Host" in Window: LAG',
+        'key: without "Host" in Window: ROW_NUMBER',
+        'measure: LAG("Time") in',
+        "step: without QUALIFY ROW_NUMBER()",
+        'guard: the last one first: COALESCE("Peer", "Name")',
+        "join: the same rows once in a union",
+        "part: without SELECT ",
+        'line: without ELSE in CASE WHEN "Total" > 100',
+        "limit: without LIMIT 10",
+    ):
+        assert described in made
+
+
+def test_parentheses_that_do_nothing_are_left_alone_in_sql():
+    text = 'SELECT * FROM events WHERE ("a" = 1 OR "b" = 2) AND ("c" < 3) AND (("d" - 1) > 2)'
+    made = [mutant.about for mutant in mutants("sql", text) if mutant.kind == "precedence"]
+    assert made == ['without ( ) around ("a" = 1 OR "b" = 2)']
 
 
 def test_mutants_of_one_description_are_counted():
