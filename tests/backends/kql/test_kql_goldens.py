@@ -58,6 +58,7 @@ CASES = [
         for pipeline in ("defender", "sentinel", "asim")
         for form in ("hunt", "rule")
     ),
+    Case(CASES_OF_ALL / "previous.yml", "asim", "previous.asim.kql"),
     Case(BEACONING, "defender", "beaconing.portable.kql", "portable"),
     Case(CASES_OF_ALL / "event_count.yml", "defender", "event_count.accepted.kql", options={"accept": "blind"}),
 ]

@@ -45,7 +45,7 @@ class Case:
 
 ON_CIM = (
     *("aliases", "cidr_not", "endswith", "event_count", "inbound", "measures", "plain_dns", "plain_network"),
-    *("plain_process", "temporal", "value_count", "value_sum"),
+    *("plain_process", "previous", "temporal", "value_count", "value_sum"),
 )
 """What is printed over the Common Information Model as well."""
 

@@ -218,14 +218,33 @@ def _too_fine(resolution: int, correlated: Correlated) -> list[Loss]:
     spans = [step.seconds for step in all_steps(correlated.steps) if isinstance(step, Bucket)] + [correlated.window]
     short = [span for span in spans if resolution and span % resolution]
     if not short:
-        ordered = resolution and any(isinstance(step, Ordered) for step in all_steps(correlated.steps))
-        reason = f"one row covers {format_duration(resolution)} of events, within which their order is not told"
-        return [approximately(reason)] if ordered else []
+        if not resolution:
+            return []
+        span = format_duration(resolution)
+        found = []
+        if any(isinstance(step, Ordered) for step in all_steps(correlated.steps)):
+            found.append(approximately(f"one row covers {span} of events, within which their order is not told"))
+        if _reads_times(correlated.steps):
+            reason = f"a row tells one time for {span} of events, so that their first and last times are off by as much"
+            found.append(approximately(reason))
+        return found
     reason = (
         f"one row covers {format_duration(resolution)} of events, so that nothing can be counted in spans of "
         f"{format_duration(min(short))}"
     )
     return [Loss(level=FidelityLevel.BLIND, reason=reason)]
+
+
+def _reads_times(steps: tuple[Step, ...]) -> bool:
+    """Whether steps show the time of an event, or decide by it."""
+    measures = [
+        measure
+        for step in all_steps(steps)
+        if isinstance(step, Group | Annotate | Ordered)
+        for measure in step.measures
+    ]
+    values = (measure.value for measure in measures if measure.value is not None)
+    return TIME_COLUMN in _tested(steps) or any(TIME_COLUMN in columns(value) for value in values)
 
 
 def _cut_by_address(correlated: Correlated) -> list[Loss]:

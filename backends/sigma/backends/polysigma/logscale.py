@@ -95,7 +95,9 @@ class LogScalePrinter(Printer):
                     reason = f"{measure.name} is LogScale's estimate of a percentile"
                     found.append(approximately(reason, OWN_ESTIMATE))
             if isinstance(step, Previous) and (plan.window or 0) > MAX_ROWS * narrowest_bucket(plan.steps):
-                reason = f"{step.name} is known of the first {MAX_ROWS:,} rows of a key, the limit of sort()"
+                reason = (
+                    f"of a key the first {MAX_ROWS:,} rows are kept, the limit of sort(); those after them are left out"
+                )
                 found.append(approximately(reason, f"it takes more than {MAX_ROWS:,} rows of one key"))
         if any(_reads_address(value) for source in plan.sources for _, value in source.derived):
             reason = "an IPv4-mapped address in hexadecimal digits (::ffff:c000:201) stays an IPv6 address"
