@@ -108,3 +108,11 @@ def test_check_knows_which_rule_a_row_met_and_the_names_that_a_correlation_gives
     assert check([str(path)])[0] == []
     path.write_text(aliased.replace("distinct_if(Peer", "distinct_if(Pear"), encoding="utf-8")
     assert [finding.code for finding in check([str(path)])[0]] == ["unknown-column"]
+
+
+def test_what_a_condition_needed_is_not_computed_again_for_the_rows_of_an_event():
+    query = compile_rule("miner_stratum_connection", "falcon", "logscale").query
+    before, _, after = query.partition("| split(Rule)")
+    assert before.count("RemoteAddress := coalesce([RemoteAddressIP4, RemoteAddressIP6])") == 2
+    assert "RemoteAddress := coalesce(" not in after
+    assert 'Rule="port_of_stratum" | Indicator := RemoteAddress;' in after
