@@ -220,7 +220,9 @@ class _Query:
         lines += [f"{RULE_COLUMN}[0]=*", f"split({RULE_COLUMN})"]
         self.types[RULE_COLUMN] = Type.TEXT
         if self.plan.window is not None:  # a branch of a chain may have no steps, and still be read
-            lines += self._derive(shared, self.types)
+            # What every search that has it needed for its condition is there by now.
+            late = {name for source in sources for name, _ in source.derived if name not in self._early(source)}
+            lines += self._derive([item for item in shared if item[0] in late], self.types)
             branches = [
                 " | ".join([f"{RULE_COLUMN}={quoted(rule)}", *self._derive(items, self.types)])
                 for rule, items in own.items()
