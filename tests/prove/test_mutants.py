@@ -48,14 +48,15 @@ GONE_THROUGH = {
     ),
     "splunk_sysmon": ("botnet_node_beaconing", "dns_query_burst_dga", "smtp_spam_burst", "telnet_ssh_spray"),
     "sysmon_json": ("smtp_spam_burst",),
+    "defender": ("telnet_ssh_spray",),
 }
 """The queries whose survivors have been gone through. Those of the others have not: see `POLYSIGMA_MUTANTS`."""
-MOST = {"falcon": 0, "splunk_sysmon": 24, "sysmon_json": 12}
+MOST = {"falcon": 0, "splunk_sysmon": 24, "sysmon_json": 12, "defender": 12}
 """Mutants of one query that are tried: chosen by their digest, of each kind in turn. 0 is all of them."""
 
 UNREAD = {
     "logscale": frozenset({*OTHERWISE, "::ffff:300.1.1.1"}),
-    "spl": frozenset(text for text in NO_ADDRESSES if ":" in text),
+    "spl": frozenset(text for text in NO_ADDRESSES if ":" in text or "%" in text),
 }
 """What languages write in their own way: IPv6 addresses as no sensor writes them, and texts that are no address."""
 PROBED = 2
@@ -212,9 +213,10 @@ def repeated(plan: Plan, least: list[list[Mapping[str, Any]]]) -> Iterator[list[
             yield rows
 
 
-def _filled(row: Mapping[str, Any]) -> frozenset[str]:
-    """The columns that have a value in a row of a result: what people are shown."""
-    return frozenset(name for name, value in row.items() if value not in (None, "", []))
+def _filled(row: Mapping[str, Any]) -> frozenset[object]:
+    """The columns that have a value in a row: what people are shown; and when the event was that Defender alerts on."""
+    filled = frozenset(name for name, value in row.items() if value not in (None, "", []))
+    return filled | {row["Timestamp"]} if "Timestamp" in filled else filled
 
 
 def chosen(found: Iterable[Mutant], most: int) -> list[Mutant]:
