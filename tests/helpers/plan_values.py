@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from polysigma.plan.expressions import (
+    Call,
     Column,
     Comparison,
     Constant,
@@ -42,7 +43,9 @@ NO_ADDRESSES = (
     "10.1.1.1x",
     "fe80::1::",
     "fe80:12345::",
+    "10.1.1.1%3",
     "host",
+    "cafe",
 )
 """Texts that are no addresses, and lie in no network."""
 
@@ -114,6 +117,14 @@ def values(plan: Plan) -> Iterator[tuple[str, Callable[[Any], Any]]]:
                     yield column, partial(constant, value)
             if isinstance(node, Or):
                 yield from _one_of(node)
+            if isinstance(node, TextMatch) and not node.cased:
+                yield from ((name, made) for made in _beyond(node.parts) for name in columns(node.item))
+            if isinstance(node, Call) and node.name == "labels":
+                # The root of all names, and a name that says that it ends there.
+                yield from ((name, made) for name in columns(node) for made in (partial(constant, "."), "{}.".format))
+            if isinstance(node, Call) and node.name == "base_name":
+                # A path without a name behind its last separator.
+                yield from ((name, "{}\\".format) for name in columns(node))
 
 
 def _in_capitals(value: Any) -> bool:
@@ -148,6 +159,14 @@ def _filled(parts: Sequence[str | Wildcard], fill: Callable[[str], str], old: An
     return "".join(part if isinstance(part, str) else next(fills, "x") for part in parts)
 
 
+def _beyond(parts: Sequence[str | Wildcard]) -> Iterator[Callable[[Any], Any]]:
+    """A text behind what a pattern asks for at the end, and one before what it asks for at the beginning."""
+    if isinstance(parts[0], Wildcard) and isinstance(parts[-1], str):
+        yield partial(_filled, (*parts, "x"), str)
+    if isinstance(parts[0], str) and isinstance(parts[-1], Wildcard):
+        yield partial(_filled, ("x", *parts), str)
+
+
 def _one_of(node: Or) -> Iterator[tuple[str, Callable[[Any], Any]]]:
     """Of texts any of which will do, each one alone: the others are taken out of what the row has."""
     texts = [item for item in node.items if isinstance(item, TextMatch)]
@@ -174,7 +193,10 @@ def _compared(node: Expression) -> Iterator[tuple[str, Any]]:
             for name in columns(item) if isinstance(item, Column) else ():
                 for network in map(ipaddress.ip_network, networks):
                     first, last = network[0], network[-1]
-                    yield from ((name, str(one)) for one in (first, last))
+                    yield from ((name, str(one)) for one in (first, last, *_inside(network)))
+                    if isinstance(network, ipaddress.IPv4Network) and 8 < network.prefixlen <= 16:
+                        # What only the beginning tells apart.
+                        yield name, f"52.{str(first).partition('.')[2]}"
                     # The neighbours, where there are any.
                     if int(first):
                         yield name, str(first - 1)
@@ -183,6 +205,13 @@ def _compared(node: Expression) -> Iterator[tuple[str, Any]]:
                 yield from ((name, address) for address in (*ADDRESSES, *OTHERWISE, *NO_ADDRESSES))
         case _:
             return
+
+
+def _inside(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> Iterable[ipaddress.IPv6Address]:
+    """An address for each of the digits that the beginning of an IPv6 network may end in."""
+    if isinstance(network, ipaddress.IPv4Network) or not network.prefixlen % 4:
+        return ()
+    return (one[-1] for one in network.subnets(prefixlen_diff=-network.prefixlen % 4))
 
 
 def _spelled(value: Any) -> Iterable[Any]:

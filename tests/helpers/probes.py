@@ -12,6 +12,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from copies import GRID, Copies, is_ipv4, nothing, there
+from opened import Opened
 from plan_values import (
     OTHERWISE,
     choices,
@@ -35,7 +36,12 @@ if TYPE_CHECKING:
 
     from polysigma.plan.steps import Plan
 
-SPELLINGS = (("2001:db8::1", "2001:0DB8:0:0::1"), ("192.0.2.1", "::ffff:c000:201"), ("192.0.2.1", "::FFFF:192.0.2.1"))
+SPELLINGS = (
+    ("2001:db8::1", "2001:0DB8:0:0::1"),
+    ("192.0.2.1", "::ffff:c000:201"),
+    ("192.0.2.1", "::FFFF:192.0.2.1"),
+    ("host", "HOST"),
+)
 """Two spellings of one address each."""
 
 SPELLED = (
@@ -61,10 +67,12 @@ def probes(
     one in other letters. `unread` are addresses, and `empty` says whether text that is empty where it is only measured,
     that a platform is not asked to read as the others do.
     """
-    base = _Base(plan, rows, Copies(plan, rows, hosts), unread, empty)
+    opened = Opened(plan)
+    rows = list(map(opened.open, rows))
+    base = _Base(opened.plan, rows, Copies(opened.plan, rows, hosts), unread, empty)
     makers = (_compared, _measured, _missing, _in_capitals, _twins, _of_other_kinds, _in_branches, _with_long_lists)
     makers += (_spelled, _of_alternatives, _of_hosts, _of_keys)
-    return [*map(dict, rows), *(row for maker in makers for row in maker(base))]
+    return list(map(opened.close, (*rows, *(row for maker in makers for row in maker(base)))))
 
 
 def sources_of(plan: Plan, rows: Iterable[Mapping[str, Any]]) -> list[tuple[int, ...]]:
@@ -90,7 +98,12 @@ class _Base:
 
     @cached_property
     def choices(self) -> dict[str, list[int]]:
-        return choices(self.plan)
+        """The whole numbers that the plan compares each column of rows with."""
+        found: dict[str, list[int]] = {}
+        for column, numbers in choices(self.plan).items():
+            for name in self.copies.raw(column):
+                found.setdefault(name, []).extend(numbers)
+        return found
 
     @cached_property
     def measured(self) -> list[str]:
@@ -134,11 +147,15 @@ def _measured(base: _Base) -> Iterator[dict[str, Any]]:
     """Nothing in what is measured."""
     for name in base.measured if base.empty else ():
         value = next((value for row in base.rows if (value := row.get(name))), None)
-        if isinstance(value, str):
+        if value is not None and not isinstance(value, bool):
             # LogScale is not asked to take an empty text for no number: no event has one.
-            none = partial(constant, None if value.isdigit() else "")
+            none = partial(constant, None if str(value).isdigit() else "")
             yield from base.all(name, none)
             yield from base.last(name, none)
+            # One row more.
+            for place in base.lasts(name):
+                fresh = base.copies.fresh(base.rows)
+                yield from (*fresh, {**fresh[place], name: none(None)})
 
 
 def _missing(base: _Base) -> Iterator[dict[str, Any]]:
@@ -146,17 +163,20 @@ def _missing(base: _Base) -> Iterator[dict[str, Any]]:
     for name in base.raw(needed(base.plan)):
         yield from base.all(name, nothing)
         yield from base.last(name, nothing)
-        # One row more, without the value, and with others in what is counted.
-        row = base.rows[-1]
-        beside = {other: _other(value) for other in base.measured if other != name and (value := row.get(other))}
-        fresh = base.copies.fresh(base.rows)
-        yield from (*fresh, {**fresh[-1], **beside, name: nothing(row.get(name))})
+        # One row more of each kind, without the value, and with others in what is counted.
+        for place in base.lasts(name):
+            row = base.rows[place]
+            others = [other for other in base.measured if other != name and there(row.get(other))]
+            beside = {other: _other(row[other], base.choices.get(other, [])) for other in others}
+            fresh = base.copies.fresh(base.rows)
+            yield from (*fresh, {**fresh[place], **beside, name: nothing(row.get(name))})
 
 
 def _in_capitals(base: _Base) -> Iterator[dict[str, Any]]:
-    """Every second row in other letters."""
+    """Every second row in other letters; a row that is enough alone, in both."""
     for name in base.raw(named(base.plan)):
-        for number, row in enumerate(base.copies.fresh(base.rows)):
+        fresh = base.copies.fresh(base.rows)
+        for number, row in enumerate(fresh if len(fresh) > 1 else fresh * 2):
             text = row.get(name)
             yield {**row, name: text.swapcase()} if isinstance(text, str) and number % 2 else row
 
@@ -176,14 +196,14 @@ def _twins(base: _Base) -> Iterator[dict[str, Any]]:
 
 
 def _of_other_kinds(base: _Base) -> Iterator[dict[str, Any]]:
-    """Copies that are events of another kind, and such that say of which kind they are where the rows do not."""
+    """Copies that are events of another kind, or of none, and such that say of which where the rows do not."""
     taken: dict[str, list[Any]] = {}
     for source in base.plan.sources:
         for name, listed in kinds(source):
             taken.setdefault(name, []).extend(listed)
     for name, listed in taken.items():
         said = any(there(row.get(name)) for row in base.rows)
-        for value in dict.fromkeys((*(() if said else listed), _none_of(listed))):
+        for value in dict.fromkeys((*(() if said else listed), _none_of(listed), nothing(listed[0]))):
             # Splunk tells the events of a data model by their tags.
             tags = {"tag": []} if value not in listed and "tag" in base.rows[0] else {}
             yield from ({**row, name: value, **tags} for row in base.copies.fresh(base.rows))
@@ -224,12 +244,17 @@ def _with_long_lists(base: _Base) -> Iterator[dict[str, Any]]:
         for place, row in enumerate(fresh):
             for number in range(place * more, place * more + more):
                 yield {**row, **{name: _varied(row.get(name), number, base.choices.get(name, ())) for name in some}}
-    # One more than each limit in the last row alone, so that the lists of an hour are cut and that of all hours is not.
-    for most in sorted({most for _, most in limited}) if names else ():
-        *first, last = base.copies.fresh(base.rows)
-        yield from first
-        for number in range(most + 1):
-            yield {**last, **{name: _varied(last.get(name), number, base.choices.get(name, ())) for name in names}}
+    # In the last row alone, so that the lists of an hour are cut and that of all hours is not: one more than there is
+    # room for, and the same value as often as there is room, and then another one.
+    by = base.raw(column for step in base.plan.steps if isinstance(step, Group) for column in step.by)
+    own = [name for name in names if name not in by]
+    for most in sorted({most for _, most in limited}) if own else ():
+        for numbers in (range(most + 1), (*[0] * most, 1)):
+            fresh = base.copies.fresh(base.rows)
+            last = fresh.pop()
+            yield from fresh
+            for number in numbers:
+                yield {**last, **{name: _varied(last.get(name), number, base.choices.get(name, ())) for name in own}}
 
 
 def _spelled(base: _Base) -> Iterator[dict[str, Any]]:
@@ -239,6 +264,12 @@ def _spelled(base: _Base) -> Iterator[dict[str, Any]]:
             fresh = base.copies.fresh(base.rows)
             for number, row in enumerate([*fresh, fresh[-1]]):
                 yield {**row, name: spellings[number % 2]} if there(row.get(name)) else row
+            # In the last row of each kind, and in one row more.
+            for place in base.lasts(name):
+                fresh = base.copies.fresh(base.rows)
+                row = fresh[place]
+                fresh[place] = {**row, name: spellings[0]}
+                yield from (*fresh, {**row, name: spellings[1]})
 
 
 def _of_alternatives(base: _Base) -> Iterator[dict[str, Any]]:
@@ -259,10 +290,15 @@ def _of_alternatives(base: _Base) -> Iterator[dict[str, Any]]:
 
 
 def _of_hosts(base: _Base) -> Iterator[dict[str, Any]]:
-    """Two hosts that only one column tells apart, the later name first."""
-    for name in base.copies.hosts if len(base.copies.hosts) > 1 else ():
+    """Two hosts that only one column tells apart, and two other keys of text, the later name first."""
+    hosts = base.copies.hosts
+    by = base.raw(column for step in base.plan.steps if isinstance(step, Group) for column in step.by)
+    others = [name for name in by if name not in hosts and any(_is_text(row.get(name)) for row in base.rows)]
+    for name in (*(hosts if len(hosts) > 1 else ()), *others):
         fresh = base.copies.fresh(base.rows)
-        yield from ({**row, name: f"{row[name]}~"} if there(row.get(name)) else row for row in fresh)
+        named = [name in hosts or _is_text(row.get(name)) for row in fresh]
+        for row, changed in zip(fresh, named, strict=True):
+            yield {**row, name: f"{row[name]}~"} if changed and there(row.get(name)) else row
         yield from fresh
 
 
@@ -310,6 +346,13 @@ def _none_of(listed: Sequence[Any]) -> Any:
     return f"{listed[0]}x" if isinstance(listed[0], str) else max(listed) + 1000
 
 
-def _other(value: Any) -> Any:
-    """Another value of the same kind."""
-    return f"{value}x" if isinstance(value, str) and not value.isdigit() else value
+def _is_text(value: Any) -> bool:
+    """Whether a value is text that is neither a number nor an address."""
+    return isinstance(value, str) and there(value) and not value.isdigit() and not is_ipv4(value)
+
+
+def _other(value: Any, known: Sequence[int] = ()) -> Any:
+    """Another value of the same kind: of numbers the next one that the plan knows, or the same where it knows none."""
+    if isinstance(value, str) and not value.isdigit():
+        return f"{value}x"
+    return _next(value, known) if known else value

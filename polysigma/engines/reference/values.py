@@ -146,9 +146,9 @@ def fold(text: str) -> str:
 
 @functools.lru_cache(maxsize=100_000)
 def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address that a text spells, IPv4-mapped ones unwrapped and zone ids dropped; None where it spells none."""
+    """The address that a text spells, IPv4-mapped ones unwrapped, zones of IPv6 dropped; None where it spells none."""
     try:
-        address = ipaddress.ip_address(text.partition("%")[0])
+        address = ipaddress.ip_address(text.partition("%")[0] if ":" in text else text)
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
