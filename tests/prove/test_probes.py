@@ -1,9 +1,11 @@
 """The rows that are made for mutants: no more than are needed, and every branch of a condition met, and all but met."""
 
 from copies import fewest
+from opened import Opened
 from ways import met, variations, ways
 
-from polysigma.plan.expressions import And, Column, Not, Or, TextMatch, Wildcard
+from polysigma.plan.expressions import TRUE, And, Call, Column, Constant, Not, Or, TextMatch, Wildcard
+from polysigma.plan.steps import Plan, Source
 
 TASK = And(
     (
@@ -41,3 +43,14 @@ def test_a_branch_is_also_met_but_for_one_text_and_together_with_what_is_refused
 
 def test_a_column_that_a_row_lacks_is_not_made_up():
     assert met(ways(CONDITION)[0], {"Image": "a"}, NAMES) == {"Image": "x\\schtasks.exe"}
+
+
+def test_a_value_inside_of_a_json_object_is_put_in_and_taken_out_like_any_other():
+    derived = (("Query", Call("json_text", (Column("Fields"), Constant("query")))),)
+    opened = Opened(Plan("a", "a", (Source("b", TRUE, derived=derived),), (), None))
+    assert opened.plan.sources[0].derived == (("Query", Column("Fields.query")),)
+    row = {"Fields": '{"query": "x", "a": 1}', "Host": "h"}
+    assert opened.open(row) == {**row, "Fields.query": "x"}
+    assert opened.close({**opened.open(row), "Fields.query": "y"}) == {"Fields": '{"query": "y", "a": 1}', "Host": "h"}
+    assert opened.close({**opened.open(row), "Fields.query": None}) == {"Fields": '{"a": 1}', "Host": "h"}
+    assert opened.close(opened.open({"Host": "h"})) == {"Host": "h"}
