@@ -120,8 +120,8 @@ def values(plan: Plan) -> Iterator[tuple[str, Callable[[Any], Any]]]:
             if isinstance(node, TextMatch) and not node.cased:
                 yield from ((name, made) for made in _beyond(node.parts) for name in columns(node.item))
             if isinstance(node, Call) and node.name == "labels":
-                # The root of all names, and a name that says that it ends there.
-                yield from ((name, made) for name in columns(node) for made in (partial(constant, "."), "{}.".format))
+                # The root of all names, of which no labels are left.
+                yield from ((name, partial(constant, ".")) for name in columns(node))
             if isinstance(node, Call) and node.name == "base_name":
                 # A path without a name behind its last separator.
                 yield from ((name, "{}\\".format) for name in columns(node))
@@ -150,7 +150,11 @@ def kinds(source: Source) -> Iterator[tuple[str, tuple[Any, ...]]]:
             yield node.item.name, getattr(node.choices, "items", ())
 
 
-_FILLS: tuple[Callable[[str], str], ...] = (str, lambda _: "x", lambda old: old.split(".")[0])
+def _first_label(old: str) -> str:
+    return old.partition(".")[0]
+
+
+_FILLS: tuple[Callable[[str], str], ...] = (str, lambda _: "x", _first_label)
 """What stands for the first wildcard of a pattern: what the row has, nothing of it, its first label."""
 
 
@@ -162,9 +166,9 @@ def _filled(parts: Sequence[str | Wildcard], fill: Callable[[str], str], old: An
 def _beyond(parts: Sequence[str | Wildcard]) -> Iterator[Callable[[Any], Any]]:
     """A text behind what a pattern asks for at the end, and one before what it asks for at the beginning."""
     if isinstance(parts[0], Wildcard) and isinstance(parts[-1], str):
-        yield partial(_filled, (*parts, "x"), str)
+        yield partial(_filled, (*parts, "x"), _first_label)
     if isinstance(parts[0], str) and isinstance(parts[-1], Wildcard):
-        yield partial(_filled, ("x", *parts), str)
+        yield partial(_filled, ("x", *parts), _first_label)
 
 
 def _one_of(node: Or) -> Iterator[tuple[str, Callable[[Any], Any]]]:
@@ -228,6 +232,12 @@ def choices(plan: Plan) -> dict[str, list[int]]:
                 numbers = [one for one in getattr(node.choices, "items", ()) if type(one) is int]
                 found.setdefault(node.item.name, []).extend(numbers)
     return found
+
+
+def of_labels(plan: Plan) -> set[str]:
+    """The columns of names whose labels are asked for."""
+    nodes = (node for expression in expressions(plan) for node in walk(expression))
+    return {name for node in nodes if isinstance(node, Call) and node.name == "labels" for name in columns(node)}
 
 
 def in_networks(plan: Plan) -> set[str]:

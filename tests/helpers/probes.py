@@ -23,6 +23,7 @@ from plan_values import (
     measured,
     named,
     needed,
+    of_labels,
     values,
 )
 from ways import met, variations
@@ -258,7 +259,10 @@ def _with_long_lists(base: _Base) -> Iterator[dict[str, Any]]:
 
 
 def _spelled(base: _Base) -> Iterator[dict[str, Any]]:
-    """An address in two spellings by turns, in one row more than there are."""
+    """An address in two spellings by turns, in one row more than there are; a row more of a name that ends in a dot."""
+    for name in base.raw(of_labels(base.plan)):
+        fresh = base.copies.fresh(base.rows)
+        yield from (*fresh, {**fresh[-1], name: f"{fresh[-1].get(name)}."})
     for name in base.raw(in_networks(base.plan)) if not base.unread & set(OTHERWISE) else ():
         for spellings in SPELLINGS if there(base.rows[-1].get(name)) else ():
             fresh = base.copies.fresh(base.rows)
