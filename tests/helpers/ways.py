@@ -69,7 +69,9 @@ def variations(expression: Expression) -> Iterator[tuple[Way, frozenset[str]]]:
 
     Each comes with the columns whose text the condition asks for elsewhere: to be left as they are, or taken away.
     """
-    refused = [way for node in walk(expression) if isinstance(node, Not) for way in ways(node.item)]
+    # Networks are tried one by one elsewhere.
+    denied = [node.item for node in walk(expression) if isinstance(node, Not) and not isinstance(node.item, InNetwork)]
+    refused = [way for item in denied for way in ways(item)]
     texts = frozenset(name for node in walk(expression) if isinstance(node, TextMatch) for name in columns(node.item))
     for way in ways(expression):
         if sum(map(len, way.values())) > 1 or refused or texts - set(way):
