@@ -112,6 +112,11 @@ class _Base:
         found = {one for column in measured(self.plan) for one in self.copies.raw(column)}
         return sorted(found - set(self.copies.keys))
 
+    @cached_property
+    def grouped(self) -> list[str]:
+        """The columns of rows that are keys of groups."""
+        return self.raw(column for step in self.plan.steps if isinstance(step, Group) for column in step.by)
+
     def raw(self, names: Iterable[str]) -> list[str]:
         """The columns of rows that some columns are made of, by name."""
         return sorted({one for column in names for one in self.copies.raw(column)})
@@ -139,8 +144,11 @@ def _compared(base: _Base) -> Iterator[dict[str, Any]]:
         if value("") in base.unread:
             continue
         for name in base.copies.raw(column):
-            if any(there(row.get(name)) for row in base.rows):
+            # Of many rows the last decides, or, for a key, all of them.
+            few = len(base.rows) <= GRID
+            if few or name in base.grouped:
                 yield from base.all(name, value)
+            if few or name not in base.grouped:
                 yield from base.last(name, value)
 
 
@@ -185,13 +193,12 @@ def _in_capitals(base: _Base) -> Iterator[dict[str, Any]]:
 def _twins(base: _Base) -> Iterator[dict[str, Any]]:
     """Two keys that only their addresses tell apart, so that the last column of an order decides."""
     twins = base.copies.fresh(base.rows)
-    grouped = base.raw(column for step in base.plan.steps if isinstance(step, Group) for column in step.by)
     yield from twins
     for row in twins:
         changed = {name: "52.1.1.1" for name in base.copies.keys if is_ipv4(row.get(name))}
         if changed:
             yield {**row, **changed}
-            later = {name: after for name in grouped if (after := _next(row.get(name), base.choices.get(name, [])))}
+            later = {name: after for name in base.grouped if (after := _next(row.get(name), base.choices.get(name, [])))}
             if later:
                 yield {**row, **dict.fromkeys(changed, "1.1.1.1"), **later}
 
@@ -296,8 +303,7 @@ def _of_alternatives(base: _Base) -> Iterator[dict[str, Any]]:
 def _of_hosts(base: _Base) -> Iterator[dict[str, Any]]:
     """Two hosts that only one column tells apart, and two other keys of text, the later name first."""
     hosts = base.copies.hosts
-    by = base.raw(column for step in base.plan.steps if isinstance(step, Group) for column in step.by)
-    others = [name for name in by if name not in hosts and any(_is_text(row.get(name)) for row in base.rows)]
+    others = [name for name in base.grouped if name not in hosts and any(_is_text(row.get(name)) for row in base.rows)]
     for name in (*(hosts if len(hosts) > 1 else ()), *others):
         fresh = base.copies.fresh(base.rows)
         named = [name in hosts or _is_text(row.get(name)) for row in fresh]
