@@ -198,7 +198,9 @@ def _twins(base: _Base) -> Iterator[dict[str, Any]]:
         changed = {name: "52.1.1.1" for name in base.copies.keys if is_ipv4(row.get(name))}
         if changed:
             yield {**row, **changed}
-            later = {name: after for name in base.grouped if (after := _next(row.get(name), base.choices.get(name, [])))}
+            later = {
+                name: after for name in base.grouped if (after := _next(row.get(name), base.choices.get(name, [])))
+            }
             if later:
                 yield {**row, **dict.fromkeys(changed, "1.1.1.1"), **later}
 
