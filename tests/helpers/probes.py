@@ -254,17 +254,36 @@ def _with_long_lists(base: _Base) -> Iterator[dict[str, Any]]:
         for place, row in enumerate(fresh):
             for number in range(place * more, place * more + more):
                 yield {**row, **{name: _varied(row.get(name), number, base.choices.get(name, ())) for name in some}}
-    # In the last row alone, so that the lists of an hour are cut and that of all hours is not: one more than there is
-    # room for, and the same value as often as there is room, and then another one.
-    by = base.raw(column for step in base.plan.steps if isinstance(step, Group) for column in step.by)
-    own = [name for name in names if name not in by]
+    by = [base.raw(step.by) for step in base.plan.steps if isinstance(step, Group)]
+    own = [name for name in names if not any(name in each for each in by)]
     for most in sorted({most for _, most in limited}) if own else ():
-        for numbers in (range(most + 1), (*[0] * most, 1)):
-            fresh = base.copies.fresh(base.rows)
-            last = fresh.pop()
-            yield from fresh
-            for number in numbers:
-                yield {**last, **{name: _varied(last.get(name), number, base.choices.get(name, ())) for name in own}}
+        yield from _of_groups(base, own, [name for name in by[0] if name not in by[-1]], most)
+
+
+def _of_groups(base: _Base, listed: list[str], inner: list[str], most: int) -> Iterator[dict[str, Any]]:
+    """Copies in which lists of groups, such as hours, are cut and that of all is not, and such with values often.
+
+    Grouped by `inner` and then without it, so that its values are groups of which one list is made.
+    """
+
+    def other(row: dict[str, Any], number: int, names: list[str]) -> dict[str, Any]:
+        return {**row, **{name: _varied(row.get(name), number, base.choices.get(name, ())) for name in names}}
+
+    # In the last row alone: one more than there is room for, and the same as often as there is room, and another one.
+    for numbers in (range(most + 1), (*[0] * most, 1)):
+        *fresh, last = base.copies.fresh(base.rows)
+        yield from (*fresh, *(other(last, number, listed) for number in numbers))
+        # Each in a group of its own, at the first and at the last time.
+        *fresh, last = base.copies.fresh(base.rows)
+        yield from (*fresh, last)
+        for place, number in enumerate(numbers) if inner else ():
+            for row in (fresh[0], last) if fresh else (last,):
+                yield other(other(row, place, inner), number, listed)
+    # As many as there is room for, twice, and then others.
+    fresh = base.copies.fresh(base.rows)
+    for place, row in enumerate(fresh if GRID <= len(fresh) <= GRID * 2 else ()):
+        begin = most if place >= len(fresh) * 2 / 3 else 0
+        yield from (other(row, number, listed) for number in range(begin, begin + most))
 
 
 def _spelled(base: _Base) -> Iterator[dict[str, Any]]:
@@ -341,7 +360,7 @@ def _varied(value: Any, number: int, known: Sequence[int]) -> Any:
         return value
     if is_ipv4(value):
         return f"52.250.{number // 250}.{number % 250}"
-    if known and str(value).isdigit():
+    if len(known) > 1 and str(value).isdigit():
         return type(value)(known[number % len(known)])
     return f"{number}{value}" if isinstance(value, str) and not value.isdigit() else type(value)(int(value) + number)
 
