@@ -50,7 +50,11 @@ GONE_THROUGH = {
     ),
     "splunk_sysmon": ("botnet_node_beaconing", "dns_query_burst_dga", "smtp_spam_burst", "telnet_ssh_spray"),
     "sysmon_json": ("smtp_spam_burst",),
-    "defender": ("telnet_ssh_spray",),
+    "defender": (
+        "smtp_spam_burst",
+        "socks_relay_node",
+        "telnet_ssh_spray",
+    ),
 }
 """The queries whose survivors have been gone through. Those of the others have not: see `POLYSIGMA_MUTANTS`."""
 MOST = {"falcon": 0, "splunk_sysmon": 24, "sysmon_json": 12, "defender": 12}
