@@ -309,6 +309,15 @@ def test_a_computed_column_holds_what_the_oracle_says(events, value):
     same_table(events, valued(value))
 
 
+@pytest.mark.parametrize(
+    ("divisor", "guarded"), [(Constant(0), True), (Constant(60), False), (Constant(0.5), False), (N, True)]
+)
+def test_only_what_can_be_nought_is_kept_from_dividing(events, divisor, guarded):
+    plan = valued(Arithmetic("/", N, divisor))
+    assert (', 0) AS "value"' in printed(plan)) is guarded
+    same_table(events, plan)
+
+
 @pytest.mark.slow
 @given(value=VALUES.filter(without_time))
 @SLOW

@@ -111,6 +111,7 @@ def values(plan: Plan) -> Iterator[tuple[str, Callable[[Any], Any]]]:
                 done.add((column, value))
                 if isinstance(value, tuple):
                     yield from ((column, partial(_filled, value, fill)) for fill in _FILLS)
+                    yield column, partial(constant, "".join(part for part in value if isinstance(part, str)))
                 elif column in fixed:
                     yield column, partial(_of_kind, plan, column, value)
                 else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -152,10 +153,13 @@ class _SqlStore(Store):
     def run(self, text: str, windows: Sequence[Window | None], flip: frozenset[str] = frozenset()) -> Iterator[Result]:
         no_flips(flip)
         connection = self.shelf.connection
-        for window in windows:
-            if window is None:
-                yield Result(run_sql(text, connection))
-            elif text == self.text:
-                yield Result(self.shelf.run(*window))
-            else:
-                yield Result(run_sql(text, connection, window))
+        with ExitStack() as stack:
+            other: Windows | None = None
+            for window in windows:
+                if window is None:
+                    yield Result(run_sql(text, connection))
+                elif text == self.text:
+                    yield Result(self.shelf.run(*window))
+                else:
+                    other = other or stack.enter_context(Windows(text, connection))
+                    yield Result(other.run(*window))

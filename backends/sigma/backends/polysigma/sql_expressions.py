@@ -163,7 +163,7 @@ class Expressions:
                 if operator in {"*", "/"}:
                     # Of `*`, too: whole numbers overflow, and one row's error would end the query.
                     first = exp.cast(first, "DOUBLE")
-                if operator == "/":
+                if operator == "/" and not (isinstance(right, Constant) and right.value):
                     second = exp.Nullif(this=second, expression=exp.convert(0))
                 return _ARITHMETIC[operator](this=first, expression=second)
             case Call():
