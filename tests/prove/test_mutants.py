@@ -51,6 +51,7 @@ GONE_THROUGH = {
     "splunk_sysmon": ("botnet_node_beaconing", "dns_query_burst_dga", "smtp_spam_burst", "telnet_ssh_spray"),
     "sysmon_json": ("smtp_spam_burst",),
     "defender": (
+        "powershell_download_loop",
         "smtp_spam_burst",
         "socks_relay_node",
         "telnet_ssh_spray",
