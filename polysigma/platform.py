@@ -272,6 +272,11 @@ class CategoryClaim:
     """The tables (or event types) of the platform's schema that hold these events."""
     event: Event
     """The event filter. Always printed."""
+    also: Event = field(default_factory=dict)
+    """What stands for the same columns of the event filter in other rows that are such events, with what tells them
+    apart: a parser that calls them otherwise."""
+    without: Event = field(default_factory=dict)
+    """Rows that meet the event filter, and are other events."""
     time: TimeClaim | None = None
     """Where these events are stamped otherwise than the platform's events in general."""
     host: HostClaim | None = None
@@ -294,6 +299,11 @@ class CategoryClaim:
     def __post_init__(self) -> None:
         _at_least(1, logsources=self.logsources, tables=self.tables)
         _at_least(3, source=self.source)
+
+    @property
+    def told_by(self) -> tuple[Event, ...]:
+        """All that says which rows are these events, that of the variants included."""
+        return (self.event, self.also, self.without, *(variant.event for variant in self.variants))
 
     @property
     def claims(self) -> tuple[tuple[str, FieldClaim], ...]:
@@ -361,6 +371,8 @@ class Scope:
     logsource: Logsource
     tables: tuple[str, ...]
     event: Event
+    also: Event
+    without: Event
     time: TimeClaim
     host: HostClaim
     fields: Mapping[str, FieldClaim]
@@ -499,6 +511,8 @@ class Platform:
             logsource=logsource,
             tables=category.tables,
             event=event,
+            also=category.also,
+            without=category.without,
             time=category.time or self.time,
             host=host,
             fields=fields,

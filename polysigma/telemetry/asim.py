@@ -3,7 +3,8 @@
 They are those of hosts with Sysmon, by what the parsers of Azure/Azure-Sentinel (Parsers/ASim*) make of its events:
 one row an event (EventCount 1). That the direction of a session is told is what the schema asks for; the parser of
 Sysmon did not do so in version 0.0.2. Or the network sessions are those of Defender for Endpoint, which come from its
-raw events (vimNetworkSessionMicrosoft365Defender.yaml): once in 24 hours for the same values, with the program's name.
+raw events (vimNetworkSessionMicrosoft365Defender.yaml 0.4): once in 24 hours for the same values, with the program's
+name at the end whose host reports, the first part of the host's name, and the type NetworkSession.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _COLUMNS = {
     "Image": ("SrcProcessName", "DstProcessName", "TargetProcessName"),
 }
 """Sigma field -> the columns that may hold it, for fields that a scenario may lose on the way."""
-_OF_DEFENDER = {"EventProduct": "M365 Defender for Endpoint"}
+_OF_DEFENDER = {"EventProduct": "M365 Defender for Endpoint", "EventType": "NetworkSession"}
 _NUMBERS = frozenset({"SrcPortNumber", "DstPortNumber"})
 
 
@@ -60,7 +61,11 @@ def normalised(
                 if not recorder.records(values(event), event.time):
                     continue
                 row = _session(event) | _OF_DEFENDER
-                row["DstProcessName" if event.initiated else "SrcProcessName"] = base_name(event.process.image)
+                for name in ("ProcessName", "Username"):
+                    here, there = ("Src", "Dst") if event.initiated else ("Dst", "Src")
+                    row[f"{here}{name}"] = row.pop(f"{there}{name}")
+                row[f"{here}ProcessName"] = base_name(event.process.image)
+                row["Dvc"] = event.host.name.split(".")[0]
                 row["EventResult"] = "Success" if event.answered else "Failure"
             case NetworkConnection():
                 if not event.answered:

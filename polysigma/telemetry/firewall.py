@@ -1,16 +1,23 @@
 """A network whose hosts have no sensor: what its firewall reports of their connections, as each platform holds it.
 
-The firewall is one of Fortinet's where a platform keeps the vendor's words, by the parsers of Azure/Azure-Sentinel
-(vimNetworkSessionFortinetFortiGate.yaml: an allowed session that was closed has no DvcAction, and of one that nobody
-answered, `timeout`, the result is Failure) and the field list of CrowdStrike's parser fortinet-fortigate. Or it is an
-ASA of Cisco's, which says when a session is built and when it is torn down (302013 and 302014, Cisco ASA Series Syslog
-Messages); the end is `teardown` in Splunk's model, whose prescribed values for `action` have it. It sees packets, so an
-address has one spelling, whatever its end calls it.
+The firewall is one of Fortinet's or an ASA of Cisco's, which says when a session is built and when it is torn down
+(302013 and 302014, Cisco ASA Series Syslog Messages). It sees packets, so an address has one spelling, whatever its end
+calls it. Sources of what each platform makes of it:
+
+* Sentinel and ASIM: the parsers of Azure/Azure-Sentinel, ASimNetworkSessionFortinetFortiGate.yaml 0.6.0 and
+  ASimNetworkSessionCiscoASA.yaml 1.1.0.
+* Splunk: splunk.github.io/splunk-add-on-for-cisco-asa (DataTypes: cisco:asa in Network Traffic; ConfigureLookups:
+  `action` by message); the end is `teardown`, which the model prescribes for `action`.
+* Falcon: the field list of CrowdStrike's parser fortinet-fortigate.
+
+Assumptions that no source we could read settles, and that no query tests: the tags of an ASA's events on Falcon
+(`#event.module`, `#event.dataset`, `#repo`), FortiGate's source type and `vendor_product` in Splunk, and the word
+`start` of a FortiGate for the start of a session.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,6 +43,46 @@ _PORTS = frozenset({"src_port", "dst_port"})
 _NUMBERS = {"tcp": "6", "udp": "17"}
 LASTS = 30.0
 """The seconds between the two reports of one session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Make:
+    """What a firewall is called on each platform."""
+
+    cef: Row
+    asim: Row
+    falcon: Row
+    vendor_product: str
+    """In Splunk's model."""
+    sourcetype: str
+
+
+MAKES: dict[Vendor, Make] = {
+    "fortinet": Make(
+        cef={"DeviceVendor": "Fortinet", "DeviceProduct": "Fortigate"},
+        asim={"EventVendor": "Fortinet", "EventProduct": "Fortigate"},
+        falcon={
+            "#Vendor": "fortinet",
+            "#event.module": "fortigate",
+            "#event.dataset": "fortigate.traffic",
+            "#repo": "3pi_fortinet_fortigate",
+        },
+        vendor_product="Fortinet Firewall",
+        sourcetype="fortigate_traffic",
+    ),
+    "cisco": Make(
+        cef={"DeviceVendor": "Cisco", "DeviceProduct": "ASA"},
+        asim={"EventVendor": "Cisco", "EventProduct": "ASA"},
+        falcon={
+            "#Vendor": "cisco",
+            "#event.module": "asa",
+            "#event.dataset": "asa.log",
+            "#repo": "3pi_cisco_asa",
+        },
+        vendor_product="Cisco ASA",
+        sourcetype="cisco:asa",
+    ),
+}
 
 
 def passing(
@@ -95,21 +142,23 @@ def _lost(event: NetworkConnection) -> Iterator[tuple[str, str | None]]:
             yield name, value
 
 
+def _how(session: FirewallSession) -> str:
+    """What a FortiGate did with a session, in its own word."""
+    if not session.allowed:
+        return "deny"
+    if session.part == "start":
+        return "start"
+    return "timeout" if not session.answered else "close" if session.protocol == "tcp" else "accept"
+
+
 def cef(session: FirewallSession) -> Row:
     """A row of CommonSecurityLog, without its time."""
-    how = "deny" if not session.allowed else "close" if session.protocol == "tcp" else "accept"
-    how = "start" if session.part == "start" else how if session.answered else "timeout"
-    own = {
-        "DeviceVendor": "Fortinet",
-        "DeviceProduct": "Fortigate",
-        "Activity": f"traffic:forward {how}",
-        "DeviceAction": how,
-        "Protocol": _NUMBERS[session.protocol],
-    }
+    how = _how(session)
+    told = {"Activity": f"traffic:forward {how}", "DeviceAction": how, "Protocol": _NUMBERS[session.protocol]}
     # What an ASA did stands in the text of its message only.
-    of_cisco = {"DeviceVendor": "Cisco", "DeviceProduct": "ASA", "Protocol": session.protocol.upper()}
     row = {
-        **(own if session.vendor == "fortinet" else of_cisco),
+        **MAKES[session.vendor].cef,
+        **(told if session.vendor == "fortinet" else {"Protocol": session.protocol.upper()}),
         "Computer": session.device,
         "SourceIP": session.src_ip,
         "SourcePort": session.src_port,
@@ -134,11 +183,8 @@ def asim(session: FirewallSession) -> Row:
     row = {
         "EventCount": 1,
         "EventType": "NetworkSession",
-        **({"EventSubType": session.part.capitalize()} if session.part != "whole" else {}),
-        "EventVendor": "Fortinet" if session.vendor == "fortinet" else "Cisco",
-        "EventProduct": "Fortigate" if session.vendor == "fortinet" else "ASA",
-        "EventResult": "Success" if session.allowed and session.answered else "Failure",
-        **({} if session.allowed else {"DvcAction": "Deny"}),
+        **MAKES[session.vendor].asim,
+        **_outcome(session),
         "Dvc": session.device,
         "NetworkProtocol": session.protocol.upper(),
         "SrcIpAddr": session.src_ip,
@@ -159,13 +205,40 @@ def asim(session: FirewallSession) -> Row:
     return overridden(row, session, names)
 
 
+_OUTCOMES: dict[str, Row] = {
+    "deny": {"DvcAction": "Deny", "EventResult": "Failure"},
+    "accept": {"DvcAction": "Allow", "EventResult": "Success"},
+    "close": {"EventResult": "Success"},
+    "timeout": {"EventResult": "Failure"},
+    # The table of the parser has no such word.
+    "start": {},
+}
+"""What ASIM's parser of FortiGate makes of its words (ASimNetworkSessionFortinetFortiGate.yaml 0.6.0)."""
+
+
+def _outcome(session: FirewallSession) -> Row:
+    """What became of a session, as ASIM's parser of its make has it.
+
+    That of an ASA (ASimNetworkSessionCiscoASA.yaml 1.1.0) tells the start from the end; the end of TCP (302014) has the
+    result of its reason, which is `TCP FINs` or `SYN Timeout` here, and no action; that of UDP (302016) is allowed.
+    """
+    if session.vendor == "fortinet":
+        return _OUTCOMES[_how(session)]
+    if not session.allowed:
+        return _OUTCOMES["deny"]
+    part = {} if session.part == "whole" else {"EventSubType": session.part.capitalize()}
+    if session.part == "end" and session.protocol == "tcp":
+        return part | _OUTCOMES["close" if session.answered else "timeout"]
+    return part | _OUTCOMES["accept"]
+
+
 def common_model(session: FirewallSession) -> Row:
     """An event of the data set All_Traffic, without its time."""
     torn = session.vendor == "cisco" and session.part == "end"
     row = {
         "datamodel": "Network_Traffic.All_Traffic",
         "tag": ["network", "communicate"],
-        "vendor_product": "Fortinet Firewall" if session.vendor == "fortinet" else "Cisco ASA",
+        "vendor_product": MAKES[session.vendor].vendor_product,
         "action": "teardown" if torn else "allowed" if session.allowed else "blocked",
         "dvc": session.device,
         "src": session.src_ip,
@@ -191,15 +264,11 @@ def common_model(session: FirewallSession) -> Row:
 
 def parsed(session: FirewallSession) -> Row:
     """An event in Falcon Next-Gen SIEM, by the CrowdStrike Parsing Standard."""
-    fortinet = session.vendor == "fortinet"
     row = {
-        "#Vendor": session.vendor,
+        **MAKES[session.vendor].falcon,
         "#Cps.version": "1.1.0",
         "#event.kind": "event",
-        "#event.module": "fortigate" if fortinet else "asa",
-        "#event.dataset": "fortigate.traffic" if fortinet else "asa.log",
         "#observer.type": "firewall",
-        "#repo": "3pi_fortinet_fortigate" if fortinet else "3pi_cisco_asa",
         "@timestamp": round(session.time * 1000),
         "observer.hostname": session.device,
         "event.category[0]": "network",

@@ -68,7 +68,7 @@ def common_model(
 
 
 def _firewall(event: FirewallSession) -> dict[str, Any]:
-    source = "fortigate_traffic" if event.vendor == "fortinet" else "cisco:asa"
+    source = firewall.MAKES[event.vendor].sourcetype
     return {"_time": round(event.time, 3), "sourcetype": source, **firewall.common_model(event)}
 
 

@@ -108,7 +108,7 @@ def test_a_word_that_is_not_known_is_refused_by_name(name):
 
 
 def test_a_closed_set_of_words_is_met_by_equality_where_the_index_serves():
-    assert converted("asim", action="accept")[2:] == ['| where EventResult == "Success"']
+    assert converted("asim", action="accept")[3:] == ['| where EventResult == "Success"']
     assert converted("splunk_cim", action="accept")[0].endswith('action="allowed"')
 
 
@@ -119,6 +119,10 @@ def test_a_column_of_the_table_is_not_taken_for_a_derived_one_of_another_categor
         '| where DeviceProduct in ("Fortigate", "FortiGate", "PAN-OS", "VPN-1 & FireWall-1")',
         "| where DestinationPort == 23",
     ]
+
+
+def test_what_defenders_parser_calls_as_a_firewalls_session_is_none():
+    assert '| where EventProduct != "M365 Defender for Endpoint"' in converted("asim", dst_port=23)
 
 
 @pytest.mark.parametrize("name", ["defender", "splunk_sysmon", "sysmon_json", "fdr"])

@@ -57,9 +57,11 @@ def test_a_search_of_one_repository_meets_no_other(rows):
 
 
 def test_behind_asim_defender_shows_a_connection_once_a_day_with_the_name_of_the_program(rows):
+    """vimNetworkSessionMicrosoft365Defender.yaml 0.4: the program at the end that reports, the type of any session."""
     (found,) = rows("asim", rest=", setup: {asim: {sensor: defender}}")
-    assert found["DstProcessName"] == "exact.exe"
-    assert found["EventProduct"] == "M365 Defender for Endpoint"
+    assert found["SrcProcessName"] == "exact.exe"
+    assert "DstProcessName" not in found
+    assert (found["EventProduct"], found["EventType"]) == ("M365 Defender for Endpoint", "NetworkSession")
 
 
 @pytest.mark.parametrize(("platform", "column"), [("asim", "NetworkDirection"), ("splunk_cim", "direction")])
@@ -92,9 +94,31 @@ def test_the_security_log_reports_a_start_again_without_a_hash(rows):
 
 def test_a_firewall_that_reports_twice_reports_in_the_order_of_time(rows):
     calls = "{kind: exact, to: 203.0.113.10, port: 443, at: [1m, 70s, 5m]}"
-    found = rows("asim", calls, ", firewall: {name: fw-01, reports: starts_and_ends}")
+    found = rows("asim", calls, ", firewall: {name: fw-01, vendor: cisco, reports: starts_and_ends}")
     assert [row["EventSubType"] for row in found] == ["Start", "Start", "End", "End", "Start", "End"]
     assert [row["TimeGenerated"] for row in found] == sorted(row["TimeGenerated"] for row in found)
+
+
+@pytest.mark.parametrize(
+    ("make", "reports", "told"),
+    [
+        # ASimNetworkSessionFortinetFortiGate.yaml 0.6.0: close has no action, and start stands in no table.
+        ("fortinet", "sessions", [(None, "Success", None), ("Deny", "Failure", None)]),
+        ("fortinet", "starts_and_ends", [(None, None, None), ("Deny", "Failure", None), (None, "Success", None)]),
+        # ASimNetworkSessionCiscoASA.yaml 1.1.0: 302013 is allowed, 302014 (TCP FINs) has no action, 106023 is denied.
+        (
+            "cisco",
+            "starts_and_ends",
+            [("Allow", "Success", "Start"), ("Deny", "Failure", None), (None, "Success", "End")],
+        ),
+    ],
+)
+def test_asim_says_of_a_session_what_the_parser_of_the_firewall_makes_of_its_words(rows, make, reports, told):
+    calls = "{kind: exact, to: 203.0.113.10, port: 443, at: [1m]}, {kind: exact, to: 203.0.113.9, port: 443, at: [61s]}"
+    found = rows(
+        "asim", calls, f", firewall: {{name: fw-01, vendor: {make}, reports: {reports}, blocks: [203.0.113.9]}}"
+    )
+    assert [tuple(row.get(name) for name in ("DvcAction", "EventResult", "EventSubType")) for row in found] == told
 
 
 def test_the_end_of_a_session_of_an_asa_is_a_teardown_in_the_model(rows):

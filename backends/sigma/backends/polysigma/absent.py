@@ -51,12 +51,13 @@ def folded(expression: Expression, condition: object, scope: Scope, event: Itera
     if not tests:
         return expression
     left = simplify(expression)
+    told = scope.event.keys() | scope.also.keys() | scope.without.keys()
     first, *_ = tests[0]
     fields = ", ".join(dict.fromkeys(absence.field for absence, _, _ in tests))
     what = None
     if left == FALSE:
         what = "every event that it could match must hold it, so nothing of it can be seen"
-    elif left == TRUE or set(columns(simplify(conjunction(*event, left)))) <= scope.event.keys():
+    elif left == TRUE or set(columns(simplify(conjunction(*event, left)))) <= told:
         what = "nothing else of it is left, so it would match every event of its log source"
     if what is None:
         return left

@@ -172,7 +172,7 @@ class PolysigmaBackend(TextQueryBackend):
 
         from .absent import folded, losses
         from .conditions import expression_of
-        from .sources import column_types, event_filter
+        from .sources import column_types, scope_filter
 
         if cond is None:
             raise unsupported(RefusalCode.EMPTY_CONDITION, "the condition is empty: the pipeline dropped all of it")
@@ -183,7 +183,7 @@ class PolysigmaBackend(TextQueryBackend):
             return types.get(column, Type.TEXT)
 
         expression = expression_of(cond, type_of, platform.raw, self._choices(platform))
-        expression = folded(expression, cond, scope, event_filter(scope.event, types))
+        expression = folded(expression, cond, scope, scope_filter(scope, types))
         lost = losses(cond, scope)
         if lost:
             scope = replace(scope, notes=tuple(dict.fromkeys((*scope.notes, *lost))))

@@ -66,9 +66,9 @@ class BaseRule:
     @property
     def _event(self) -> Expression:
         """The event filter as one test. It is that of many rules, and may name many event types."""
-        key = (self.platform.id, self.scope.tables, tuple(self.scope.event.items()))
+        key = (self.platform.id, self.scope.category, tuple(self.scope.event.items()))
         if key not in _EVENTS:
-            _EVENTS[key] = simplify(conjunction(*event_filter(self.scope.event, self.column_types)))
+            _EVENTS[key] = simplify(conjunction(*scope_filter(self.scope, self.column_types)))
         return _EVENTS[key]
 
     def unknown_columns(self, plan: Plan) -> set[str]:
@@ -195,7 +195,7 @@ _RECORDED = {
     schemas.TimeForm.EPOCH_MILLISECONDS: Type.INTEGER,
     schemas.TimeForm.DATETIME: Type.TIME,
 }
-_EVENTS: dict[tuple[str, tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...]], Expression] = {}
+_EVENTS: dict[tuple[str, str, tuple[tuple[str, tuple[str, ...]], ...]], Expression] = {}
 _TYPES: dict[tuple[str, tuple[str, ...]], Mapping[str, Type]] = {}
 
 
@@ -214,6 +214,18 @@ def column_types(platform: Platform, tables: tuple[str, ...]) -> Mapping[str, Ty
         types[TIME_COLUMN] = Type.TIME
         _TYPES[key] = types
     return _TYPES[key]
+
+
+def scope_filter(scope: Scope, types: Mapping[str, Type]) -> list[Expression]:
+    """Which rows are the events of a scope, as tests that must all hold."""
+    tests = event_filter({name: values for name, values in scope.event.items() if name not in scope.also}, types)
+    if scope.also:
+        told = {name: values for name, values in scope.event.items() if name in scope.also}
+        both = (event_filter(told, types), event_filter(scope.also, types))
+        tests.insert(0, disjunction(*(conjunction(*parts) for parts in both)))
+    if scope.without:
+        tests.append(Not(conjunction(*event_filter(scope.without, types))))
+    return tests
 
 
 def event_filter(event: Event, types: Mapping[str, Type]) -> list[Expression]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sigma.correlations import SigmaCorrelationRule
 from sigma.processing.transformations.base import FieldMappingTransformationBase
@@ -20,10 +20,13 @@ from sigma.pipelines.polysigma.requirements import required_values
 if TYPE_CHECKING:
     from sigma.rule import SigmaDetectionItem, SigmaLogSource
 
-    from polysigma.platform import FieldClaim, Logsource, Platform, Scope
+    from polysigma.platform import Event, FieldClaim, Logsource, Platform, Scope
 
 EVENT_DETECTION = "_polysigma_event"
 """The detection that holds the event filter, for backends that do not print it from the claims."""
+
+OTHERS_DETECTION = "_polysigma_others"
+"""The detection that holds what meets the event filter and is another event, for the same backends."""
 
 _SCOPE_ATTRIBUTE = "_polysigma_scope"
 """Where a transformed rule keeps its Scope: the pipeline's state is gone when a correlation of the rule comes by."""
@@ -122,11 +125,15 @@ class ClaimsTransformation(FieldMappingTransformationBase):
         return PlatformRefusalError.of(rule, what, RefusalCode.UNCLAIMED_LOGSOURCE, reason, hint=hint)
 
     def _add_event_filter(self, rule: SigmaRule, scope: Scope) -> None:
-        event = {column: [value for value in values if value] for column, values in scope.event.items()}
-        event = self._tags(scope) or event
-        rule.detection.detections[EVENT_DETECTION] = SigmaDetection.from_definition(event)
+        event, other = _definition(scope.event), _definition({**scope.event, **scope.also})
+        told: Any = self._tags(scope) or ([event, other] if scope.also else event)
+        rule.detection.detections[EVENT_DETECTION] = SigmaDetection.from_definition(told)
+        search = EVENT_DETECTION
+        if scope.without:
+            rule.detection.detections[OTHERS_DETECTION] = SigmaDetection.from_definition(_definition(scope.without))
+            search += f" and not {OTHERS_DETECTION}"
         for condition in rule.detection.parsed_condition:
-            condition.condition = f"{EVENT_DETECTION} and ({condition.condition})"
+            condition.condition = f"{search} and ({condition.condition})"
 
     def _tags(self, scope: Scope) -> dict[str, list[str]]:
         """The tags that stand for a data model, which other backends do not know; empty where tables are columns."""
@@ -184,6 +191,10 @@ class ClaimsTransformation(FieldMappingTransformationBase):
         from polysigma import schemas
 
         return name in self._scope.event or name in schemas.load(self.platform.schema_name).columns(*self._scope.tables)
+
+
+def _definition(event: Event) -> dict[str, Any]:
+    return {column: [value for value in values if value] for column, values in event.items()}
 
 
 def _scopes_below(rule: SigmaCorrelationRule) -> list[Scope]:
