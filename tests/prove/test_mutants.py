@@ -43,6 +43,8 @@ GONE_THROUGH = {
         "dns_query_burst_dga",
         "edge_device_admin_exposure",
         "irc_connection_from_workstation",
+        "miner_stratum_connection",
+        "persistence_then_beacon",
         "powershell_download_loop",
         "smtp_spam_burst",
         "socks_relay_node",
@@ -56,9 +58,14 @@ GONE_THROUGH = {
         "socks_relay_node",
         "telnet_ssh_spray",
     ),
+    "sentinel": (
+        "dns_query_burst_dga",
+        "smtp_spam_burst",
+        "telnet_ssh_spray",
+    ),
 }
 """The queries whose survivors have been gone through. Those of the others have not: see `POLYSIGMA_MUTANTS`."""
-MOST = {"falcon": 0, "splunk_sysmon": 24, "sysmon_json": 12, "defender": 12}
+MOST = {"falcon": 0, "splunk_sysmon": 24, "sysmon_json": 12, "defender": 12, "sentinel": 12}
 """Mutants of one query that are tried: chosen by their digest, of each kind in turn. 0 is all of them."""
 
 UNREAD = {
