@@ -35,8 +35,8 @@ _UNSET = "-"
 def logged(events: Iterable[AnyEvent], *, connections: bool = True) -> Iterator[Event]:
     """The events that Sysmon logs.
 
-    Connections only where its configuration asks for them, and only those that came about: event 3 is of a connection,
-    not of an attempt at one.
+    Connections only where its configuration asks for them, and only those that came about: an attempt that nobody
+    answers is not supported (its maintainers in github.com/MicrosoftDocs/sysinternals/issues/81, of 2018 and 2019).
     """
     for event in sensed(events):
         if not isinstance(event, NetworkConnection) or (connections and event.answered):
