@@ -66,6 +66,13 @@ def test_so_does_what_a_later_step_calculates_of_a_measure(language):
 
 
 @pytest.mark.parametrize("language", PLACES)
+def test_so_does_what_a_column_of_the_same_step_calculates(language):
+    steps = ({"derive": {"Halved": "N / 2", "Twice": "2 * N", "Again": "Twice + Halved", "Square": "Twice * Twice"}},)
+    said = query(language, PROCESS, "max(ProcessId)", *steps)
+    assert PLACES[language][2].replace("of ProcessId", "of Twice") in said
+
+
+@pytest.mark.parametrize("language", PLACES)
 @pytest.mark.parametrize(
     "measure", ["count()", "sum(DestinationPort)", "max(SourcePort * DestinationPort)", "sum(if(ProcessId > 4, 1, 0))"]
 )

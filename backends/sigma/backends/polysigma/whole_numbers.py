@@ -74,8 +74,10 @@ def losses(steps: tuple[Step, ...], fields: Mapping[str, Type], language: str) -
     numbers = _Numbers({name: _PORT if name in _PORTS else _LONG for name, kind in fields.items() if kind is _WHOLE})
     found: dict[str, None] = {}
     for index, step in enumerate(steps):
-        scope = Scope(columns_after(steps[:index], fields), {})
-        made = _Numbers({})
+        # A derived column may be made of those before it in its step; measures know nothing of each other.
+        derived = isinstance(step, Derive)
+        scope = Scope(columns_after(steps[: index + derived], fields), {})
+        made = numbers if derived else _Numbers({})
         for name, expression, summed in _calculated(step):
             named = set(columns(expression))
             recorded = sorted(named & numbers.most.keys())
@@ -89,7 +91,8 @@ def losses(steps: tuple[Step, ...], fields: Mapping[str, Type], language: str) -
                 found[f"a number calculated of {', '.join(recorded)}"] = None
             if name:
                 made.most[name] = most
-                if isinstance(step, Group) and (summed or named & numbers.totals):
+                of_totals = named & numbers.totals
+                if (of_totals and isinstance(step, Derive | Group)) or (summed and isinstance(step, Group)):
                     made.totals.add(name)
         if isinstance(step, Group | Ordered):
             numbers.most = {name: most for name, most in numbers.most.items() if name in step.by}
