@@ -59,6 +59,7 @@ GONE_THROUGH = {
         "telnet_ssh_spray",
     ),
     "sentinel": (
+        "botnet_node_beaconing",
         "dns_query_burst_dga",
         "smtp_spam_burst",
         "telnet_ssh_spray",
