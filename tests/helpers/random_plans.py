@@ -253,12 +253,18 @@ class Writer:
         self.columns[name] = TIME
 
     def sort(self) -> None:
-        numbers = self.some(INTEGER, TIME)
-        columns = self.dice.sample(numbers, min(len(numbers), self.dice.randint(0, 2)))
+        """By columns of which rows have the same values, and then mostly by the keys; without these nothing is taken.
+
+        Where rows are tied at `take` no language says which of them is left, and a map that leaves it open is refused
+        (`take-order`, tests/plan/test_faults.py).
+        """
+        known = self.some(INTEGER, TIME, TEXT)
+        columns = self.dice.sample(known, min(len(known), self.dice.randint(0, 2)))
         columns = [one for one in columns if one not in self.keys]
         order = [f"{name}{self.dice.choice(('', ' desc', ' asc'))}" for name in columns]
-        self.steps.append({"sort": [*order, *self.keys]})
-        if self.dice.randrange(3) == 0:
+        tied = bool(order) and self.dice.randrange(3) == 0
+        self.steps.append({"sort": order if tied else [*order, *self.keys]})
+        if not tied and self.dice.randrange(3) == 0:
             self.steps.append({"take": self.dice.randint(1, 5)})
 
 
