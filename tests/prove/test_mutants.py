@@ -51,7 +51,14 @@ GONE_THROUGH = {
         "telnet_ssh_spray",
     ),
     "splunk_sysmon": ("botnet_node_beaconing", "dns_query_burst_dga", "smtp_spam_burst", "telnet_ssh_spray"),
-    "sysmon_json": ("smtp_spam_burst",),
+    "sysmon_json": (
+        "botnet_node_beaconing",
+        "dns_query_burst_dga",
+        "irc_connection_from_workstation",
+        "powershell_download_loop",
+        "smtp_spam_burst",
+        "telnet_ssh_spray",
+    ),
     "defender": (
         "powershell_download_loop",
         "smtp_spam_burst",
@@ -103,11 +110,13 @@ class Stand:
         self.text = trials[0].text
         self.target = bench.verdict.target
         self.engine = bench.runner
-        self.grounds = []
+        alike, otherwise = [], []
         for trial in trials:
             ground = Ground(trial, list(render(generate(trial.scenario), trial.renderer)))
-            if len(ground.data.rows) <= MOST_ROWS and trial.platform not in trial.scenario.platforms:
-                self.grounds.append(ground)
+            if len(ground.data.rows) <= MOST_ROWS:
+                (otherwise if trial.platform in trial.scenario.platforms else alike).append(ground)
+        # What a platform finds otherwise than the others is left to `prove`, unless it finds nothing else.
+        self.grounds = alike if any(any(ground.oracle) for ground in alike) else alike + otherwise
         self.grounds.sort(key=lambda ground: len(ground.data.rows))
         self.grounds = [*self._made(trials), *self.grounds]
         self._columns: dict[int, set[object]] = {}
