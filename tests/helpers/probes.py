@@ -7,8 +7,10 @@ value. What the plan makes of them is the oracle's to say.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import count, repeat
 from typing import TYPE_CHECKING, Any
 
 from copies import GRID, Copies, is_ipv4, nothing, there
@@ -30,7 +32,7 @@ from ways import met, variations
 
 from polysigma.engines.reference.evaluate import search
 from polysigma.plan.expressions import columns
-from polysigma.plan.steps import Annotate, Group
+from polysigma.plan.steps import TIME_COLUMN, Annotate, Group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,12 +40,12 @@ if TYPE_CHECKING:
     from polysigma.plan.steps import Plan
 
 SPELLINGS = (
-    ("2001:db8::1", "2001:0DB8:0:0::1"),
-    ("192.0.2.1", "::ffff:c000:201"),
-    ("192.0.2.1", "::FFFF:192.0.2.1"),
-    ("host", "HOST"),
+    ("2001:db8::{:x}", "2001:0DB8:0:0::{:04X}"),
+    ("192.0.2.{}", "::ffff:c000:2{:02x}"),
+    ("192.0.2.{}", "::FFFF:192.0.2.{}"),
+    ("host{}", "HOST{}"),
 )
-"""Two spellings of one address each."""
+"""Addresses by their last number in two spellings each."""
 
 SPELLED = (
     ("203.0.113.{}", "::FFFF:203.0.113.{}"),
@@ -72,7 +74,7 @@ def probes(
     rows = list(map(opened.open, rows))
     base = _Base(opened.plan, rows, Copies(opened.plan, rows, hosts), unread, empty)
     makers = (_compared, _measured, _missing, _in_capitals, _twins, _of_other_kinds, _in_branches, _with_long_lists)
-    makers += (_spelled, _of_alternatives, _of_hosts, _of_keys)
+    makers += (_of_later, _spelled, _of_alternatives, _of_hosts, _of_keys)
     return list(map(opened.close, (*rows, *(row for maker in makers for row in maker(base)))))
 
 
@@ -203,6 +205,13 @@ def _twins(base: _Base) -> Iterator[dict[str, Any]]:
             }
             if later:
                 yield {**row, **dict.fromkeys(changed, "1.1.1.1"), **later}
+    # Of several addresses, and of numbers beside them, one at a time; the later one first.
+    addresses = [name for name in base.grouped if any(is_ipv4(row.get(name)) for row in base.rows)]
+    for name in base.grouped if len(addresses) > 1 else ():
+        fresh = base.copies.fresh(base.rows)
+        for known in (base.choices.get(name, []), ()):
+            yield from ({**row, name: _later(row.get(name), known)} for row in fresh)
+        yield from fresh
 
 
 def _of_other_kinds(base: _Base) -> Iterator[dict[str, Any]]:
@@ -217,6 +226,26 @@ def _of_other_kinds(base: _Base) -> Iterator[dict[str, Any]]:
             # Splunk tells the events of a data model by their tags.
             tags = {"tag": []} if value not in listed and "tag" in base.rows[0] else {}
             yield from ({**row, name: value, **tags} for row in base.copies.fresh(base.rows))
+    # Of several searches the rows of one at a time.
+    for found in dict.fromkeys(base.sources) if len(set(base.sources)) > 1 else ():
+        for name, listed in dict.fromkeys(pair for number in found for pair in kinds(base.plan.sources[number])):
+            for row, sources in zip(base.copies.fresh(base.rows), base.sources, strict=True):
+                yield {**row, name: _none_of(listed)} if sources == found and "tag" not in row else row
+
+
+def _of_later(base: _Base) -> Iterator[dict[str, Any]]:
+    """One row more of each kind, a moment later in the same second, as it is and without each value that is needed."""
+    for time in base.raw({TIME_COLUMN}):
+        for place in base.lasts(time):
+            fresh = base.copies.fresh(base.rows)
+            later = {**fresh[place], time: re.sub(r"\.\d+Z$", ".999Z", str(fresh[place][time]))}
+            if later[time] == fresh[place][time]:
+                continue
+            yield from (*fresh, later)
+            for name in base.raw(needed(base.plan)):
+                if name != time and there(later.get(name)) and name not in base.copies.hosts:
+                    again = base.copies.fresh(base.rows)
+                    yield from (*again, {**again[place], time: later[time], name: nothing(later[name])})
 
 
 def _in_branches(base: _Base) -> Iterator[dict[str, Any]]:
@@ -256,8 +285,10 @@ def _with_long_lists(base: _Base) -> Iterator[dict[str, Any]]:
                 yield {**row, **{name: _varied(row.get(name), number, base.choices.get(name, ())) for name in some}}
     by = [base.raw(step.by) for step in base.plan.steps if isinstance(step, Group)]
     own = [name for name in names if not any(name in each for each in by)]
-    for most in sorted({most for _, most in limited}) if own else ():
-        yield from _of_groups(base, own, [name for name in by[0] if name not in by[-1]], most)
+    # What a key is made of alone: the path of a program by whose name rows are grouped.
+    for some in ([own] if own else []) + [[name] for name in names if name not in own]:
+        for most in sorted({most for _, most in limited}):
+            yield from _of_groups(base, some, [name for name in by[0] if name not in by[-1]], most)
 
 
 def _of_groups(base: _Base, listed: list[str], inner: list[str], most: int) -> Iterator[dict[str, Any]]:
@@ -291,17 +322,22 @@ def _spelled(base: _Base) -> Iterator[dict[str, Any]]:
     for name in base.raw(of_labels(base.plan)):
         fresh = base.copies.fresh(base.rows)
         yield from (*fresh, {**fresh[-1], name: f"{fresh[-1].get(name)}."})
+    last = count(1)
     for name in base.raw(in_networks(base.plan)) if not base.unread & set(OTHERWISE) else ():
-        for spellings in SPELLINGS if there(base.rows[-1].get(name)) else ():
+        places = [place for place in base.lasts(name) if there(base.rows[place].get(name))]
+        for spellings in SPELLINGS if places else ():
+            # Each time another address: where hosts of an address are counted, it is to be one host's.
+            one, other = map(str.format, spellings, repeat(next(last)))
             fresh = base.copies.fresh(base.rows)
-            for number, row in enumerate([*fresh, fresh[-1]]):
-                yield {**row, name: spellings[number % 2]} if there(row.get(name)) else row
+            for turn, row in enumerate([*fresh, fresh[max(places)]]):
+                yield {**row, name: other if turn % 2 else one} if there(row.get(name)) else row
             # In the last row of each kind, and in one row more.
-            for place in base.lasts(name):
+            for place in places:
+                one, other = map(str.format, spellings, repeat(next(last)))
                 fresh = base.copies.fresh(base.rows)
                 row = fresh[place]
-                fresh[place] = {**row, name: spellings[0]}
-                yield from (*fresh, {**row, name: spellings[1]})
+                fresh[place] = {**row, name: one}
+                yield from (*fresh, {**row, name: other})
 
 
 def _of_alternatives(base: _Base) -> Iterator[dict[str, Any]]:
@@ -370,6 +406,13 @@ def _next(value: Any, known: Sequence[int]) -> Any:
     if isinstance(value, bool) or not str(value).isdigit():
         return None
     return type(value)(next((one for one in sorted(known) if one > int(value)), int(value) + 1))
+
+
+def _later(value: Any, known: Sequence[int]) -> Any:
+    """A value that comes later, of numbers and addresses; any other as it is."""
+    if is_ipv4(value):
+        return f"{value.rpartition('.')[0]}.9"
+    return value if (after := _next(value, known)) is None else after
 
 
 def _none_of(listed: Sequence[Any]) -> Any:

@@ -82,13 +82,15 @@ def variations(expression: Expression) -> Iterator[tuple[Way, frozenset[str]]]:
 
 
 def _changed(way: Way) -> Iterator[Way]:
-    """A way; all of it in capitals; and without each piece, and with each in capitals."""
+    """A way; all of it in capitals; and without each piece, with each in capitals, and with more behind an end."""
     yield way
     yield {name: tuple(map(_capitals, asked)) for name, asked in way.items()}
     for name, asked in way.items():
         for place, piece in enumerate(asked):
             yield {**way, name: (*asked[:place], *asked[place + 1 :])}
             yield {**way, name: (*asked[:place], _capitals(piece), *asked[place + 1 :])}
+            if isinstance(piece, tuple) and isinstance(piece[-1], str):
+                yield {**way, name: (*asked[:place], (*piece, "x"), *asked[place + 1 :])}
 
 
 def _without(way: Way, other: Way) -> Way:

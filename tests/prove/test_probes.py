@@ -37,6 +37,7 @@ def test_a_branch_is_also_met_but_for_one_text_and_together_with_what_is_refused
     made = [met(way, ROW, NAMES) for way, _ in variations(CONDITION)]
     assert {"Image": "x", "CommandLine": "x /createx"} in made
     assert {"Image": "x\\schtasks.exe", "CommandLine": "x /CREATEx"} in made
+    assert {"Image": "x\\schtasks.exex", "CommandLine": "x /createx"} in made
     assert {"Image": "x/crontab", "CommandLine": "x -lx"} in made
     assert {"Image": "x/crontab", "CommandLine": "x -Lx"} in made
 
