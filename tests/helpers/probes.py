@@ -146,6 +146,10 @@ def _compared(base: _Base) -> Iterator[dict[str, Any]]:
         if value("") in base.unread:
             continue
         for name in base.copies.raw(column):
+            if not any(map(str.isalnum, str(value("")) or "x")) and there(base.rows[-1].get(name)):
+                # What has no letter is one more of what is counted.
+                fresh = base.copies.fresh(base.rows)
+                yield from (*fresh, {**fresh[-1], name: value(fresh[-1][name])})
             # Of many rows the last decides, or, for a key, all of them.
             few = len(base.rows) <= GRID
             if few or name in base.grouped:
@@ -322,7 +326,7 @@ def _spelled(base: _Base) -> Iterator[dict[str, Any]]:
     for name in base.raw(of_labels(base.plan)):
         fresh = base.copies.fresh(base.rows)
         yield from (*fresh, {**fresh[-1], name: f"{fresh[-1].get(name)}."})
-    last = count(1)
+    last = count(101)
     for name in base.raw(in_networks(base.plan)) if not base.unread & set(OTHERWISE) else ():
         places = [place for place in base.lasts(name) if there(base.rows[place].get(name))]
         for spellings in SPELLINGS if places else ():
