@@ -49,6 +49,7 @@ GONE_THROUGH = {
         "smtp_spam_burst",
         "socks_relay_node",
         "telnet_ssh_spray",
+        "unmanaged_device_beacon",
     ),
     "splunk_sysmon": ("botnet_node_beaconing", "dns_query_burst_dga", "smtp_spam_burst", "telnet_ssh_spray"),
     "sysmon_json": (
@@ -60,6 +61,8 @@ GONE_THROUGH = {
         "telnet_ssh_spray",
     ),
     "defender": (
+        "miner_stratum_connection",
+        "persistence_then_beacon",
         "powershell_download_loop",
         "smtp_spam_burst",
         "socks_relay_node",
@@ -78,9 +81,12 @@ MOST = {"falcon": 0, "splunk_sysmon": 24, "sysmon_json": 12, "defender": 12, "se
 
 UNREAD = {
     "logscale": frozenset({*OTHERWISE, "::ffff:300.1.1.1"}),
-    "spl": frozenset(text for text in NO_ADDRESSES if ":" in text or "%" in text),
+    "spl": frozenset({".", *(text for text in NO_ADDRESSES if ":" in text or "%" in text)}),
 }
-"""What languages write in their own way: IPv6 addresses as no sensor writes them, and texts that are no address."""
+"""What languages write in their own way: IPv6 addresses as no sensor writes them, and texts that are no address.
+
+The root of all names is a domain in SPL, and none elsewhere: replace() leaves what it does not match as it is.
+"""
 PROBED = 2
 """Scenarios that are repeated with other values."""
 MOST_TAKEN = 1_200
