@@ -65,7 +65,7 @@ def _replaced(node: exp.Expr) -> Iterator[tuple[str, str, exp.Expr]]:
     """What can stand in the place of a node."""
     about = _said(node.parent or node)
     match node:
-        case exp.Literal(this=value, is_string=False):
+        case exp.Literal(this=value, is_string=False) if not isinstance(node.parent, exp.UnixToTime):
             for other in (1, -1):
                 new = str(int(value) + other) if value.isdigit() else f"{float(value) + other / 10:g}"
                 yield "threshold", f"{value} -> {new} in {about}", exp.Literal.number(new)
