@@ -51,7 +51,14 @@ GONE_THROUGH = {
         "telnet_ssh_spray",
         "unmanaged_device_beacon",
     ),
-    "splunk_sysmon": ("botnet_node_beaconing", "dns_query_burst_dga", "smtp_spam_burst", "telnet_ssh_spray"),
+    "splunk_sysmon": (
+        "botnet_node_beaconing",
+        "dns_query_burst_dga",
+        "irc_connection_from_workstation",
+        "powershell_download_loop",
+        "smtp_spam_burst",
+        "telnet_ssh_spray",
+    ),
     "sysmon_json": (
         "botnet_node_beaconing",
         "dns_query_burst_dga",
@@ -71,6 +78,7 @@ GONE_THROUGH = {
     "sentinel": (
         "botnet_node_beaconing",
         "dns_query_burst_dga",
+        "powershell_download_loop",
         "smtp_spam_burst",
         "telnet_ssh_spray",
     ),
