@@ -68,6 +68,7 @@ GONE_THROUGH = {
         "telnet_ssh_spray",
     ),
     "defender": (
+        "dns_query_burst_dga",
         "miner_stratum_connection",
         "persistence_then_beacon",
         "powershell_download_loop",
