@@ -90,12 +90,9 @@ MOST = {"falcon": 0, "splunk_sysmon": 24, "sysmon_json": 12, "defender": 12, "se
 
 UNREAD = {
     "logscale": frozenset({*OTHERWISE, "::ffff:300.1.1.1"}),
-    "spl": frozenset({".", *(text for text in NO_ADDRESSES if ":" in text or "%" in text)}),
+    "spl": frozenset(text for text in NO_ADDRESSES if ":" in text or "%" in text),
 }
-"""What languages write in their own way: IPv6 addresses as no sensor writes them, and texts that are no address.
-
-The root of all names is a domain in SPL, and none elsewhere: replace() leaves what it does not match as it is.
-"""
+"""What languages write in their own way: IPv6 addresses as no sensor writes them, and texts that are no address."""
 PROBED = 2
 """Scenarios that are repeated with other values."""
 MOST_TAKEN = 1_200

@@ -203,7 +203,10 @@ class Values:
         if not isinstance(count, Constant) or not isinstance(count.value, int) or count.value < 1:
             raise unsupported(RefusalCode.STEP, "labels with a number that is not constant")
         pattern = rf"^.*?((?:[^.]+\.){{0,{count.value - 1}}}[^.]+)\.?$"
-        return f"replace({self.text(name)}, {regex_string(pattern)}, {eval_string(chr(92) + '1')})"
+        value = self.text(name)
+        # replace() leaves what does not match as it is, and the root of all names has no labels.
+        last = f"replace({value}, {regex_string(pattern)}, {eval_string(chr(92) + '1')})"
+        return f"if(match({value}, {regex_string('[^.][.]?$')}), {last}, null())"
 
 
 _DATE_CODES = {"day": "%d", "week": "%V", "month": "%m", "year": "%Y"}
