@@ -68,27 +68,31 @@ def variations(expression: Expression) -> Iterator[tuple[Way, frozenset[str]]]:
     """Ways that ask for several texts, in full, in capitals, without each, with one in capitals, and what is refused.
 
     Each comes with the columns whose text the condition asks for elsewhere: to be left as they are, or taken away.
+    Values that a product prescribes, which alone are compared with regard to case, are in no capitals.
     """
     # Networks are tried one by one elsewhere.
     denied = [node.item for node in walk(expression) if isinstance(node, Not) and not isinstance(node.item, InNetwork)]
     refused = [way for item in denied for way in ways(item)]
-    texts = frozenset(name for node in walk(expression) if isinstance(node, TextMatch) for name in columns(node.item))
+    nodes = [node for node in walk(expression) if isinstance(node, TextMatch)]
+    texts = frozenset(name for node in nodes for name in columns(node.item))
+    prescribed = frozenset(name for node in nodes if node.cased for name in columns(node.item))
     for way in ways(expression):
         if sum(map(len, way.values())) > 1 or refused or texts - set(way):
-            made = [*_changed(way)]
-            made += [_together([_without(way, other), one]) for other in refused for one in _changed(other)]
+            made = [*_changed(way, prescribed)]
+            made += [_together([_without(way, other), one]) for other in refused for one in _changed(other, prescribed)]
             for one in made:
                 yield one, texts - set(way)
 
 
-def _changed(way: Way) -> Iterator[Way]:
+def _changed(way: Way, prescribed: frozenset[str]) -> Iterator[Way]:
     """A way; all of it in capitals; and without each piece, with each in capitals, and with more behind an end."""
     yield way
-    yield {name: tuple(map(_capitals, asked)) for name, asked in way.items()}
+    yield {name: asked if name in prescribed else tuple(map(_capitals, asked)) for name, asked in way.items()}
     for name, asked in way.items():
         for place, piece in enumerate(asked):
             yield {**way, name: (*asked[:place], *asked[place + 1 :])}
-            yield {**way, name: (*asked[:place], _capitals(piece), *asked[place + 1 :])}
+            if name not in prescribed:
+                yield {**way, name: (*asked[:place], _capitals(piece), *asked[place + 1 :])}
             if isinstance(piece, tuple) and isinstance(piece[-1], str):
                 yield {**way, name: (*asked[:place], (*piece, "x"), *asked[place + 1 :])}
 

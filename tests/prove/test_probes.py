@@ -42,6 +42,14 @@ def test_a_branch_is_also_met_but_for_one_text_and_together_with_what_is_refused
     assert {"Image": "x/crontab", "CommandLine": "x -Lx"} in made
 
 
+def test_a_value_that_a_product_prescribes_is_in_no_capitals():
+    condition = And((CRON, TextMatch(Column("direction"), ("outbound",), cased=True)))
+    names = {"Image": ["Image"], "direction": ["direction"]}
+    made = [met(way, {"Image": "a", "direction": "inbound"}, names) for way, _ in variations(condition)]
+    assert {"Image": "x/CRONTAB", "direction": "outbound"} in made
+    assert not any(one.get("direction") == "OUTBOUND" for one in made)
+
+
 def test_a_column_that_a_row_lacks_is_not_made_up():
     assert met(ways(CONDITION)[0], {"Image": "a"}, NAMES) == {"Image": "x\\schtasks.exe"}
 
