@@ -53,6 +53,7 @@ GONE_THROUGH = {
     ),
     "splunk_sysmon": (
         "botnet_node_beaconing",
+        "connection_burst_ddos",
         "dns_query_burst_dga",
         "irc_connection_from_workstation",
         "powershell_download_loop",
@@ -69,6 +70,7 @@ GONE_THROUGH = {
     ),
     "defender": (
         "dns_query_burst_dga",
+        "irc_connection_from_workstation",
         "miner_stratum_connection",
         "persistence_then_beacon",
         "powershell_download_loop",
@@ -79,8 +81,11 @@ GONE_THROUGH = {
     "sentinel": (
         "botnet_node_beaconing",
         "dns_query_burst_dga",
+        "irc_connection_from_workstation",
+        "persistence_then_beacon",
         "powershell_download_loop",
         "smtp_spam_burst",
+        "socks_relay_node",
         "telnet_ssh_spray",
     ),
 }
