@@ -69,6 +69,7 @@ GONE_THROUGH = {
         "telnet_ssh_spray",
     ),
     "defender": (
+        "botnet_node_beaconing",
         "dns_query_burst_dga",
         "irc_connection_from_workstation",
         "miner_stratum_connection",
