@@ -84,6 +84,7 @@ GONE_THROUGH = {
         "botnet_node_beaconing",
         "dns_query_burst_dga",
         "irc_connection_from_workstation",
+        "miner_stratum_connection",
         "persistence_then_beacon",
         "powershell_download_loop",
         "smtp_spam_burst",
