@@ -68,6 +68,10 @@ def expressions(plan: Plan) -> Iterator[Expression]:
                 pass
 
 
+def _nodes(plan: Plan) -> Iterator[Expression]:
+    return (node for expression in expressions(plan) for node in walk(expression))
+
+
 def needed(plan: Plan) -> set[str]:
     """The columns without which a row is not found, or in no group."""
     by = {name for step in plan.steps if isinstance(step, Group | Annotate) for name in step.by}
@@ -180,7 +184,7 @@ def _one_of(node: Or) -> Iterator[tuple[str, Callable[[Any], Any]]]:
         return
     others = re.compile("|".join(map(re.escape, words)), re.IGNORECASE)
     for item in texts:
-        for cased in (item.parts, tuple(part if isinstance(part, Wildcard) else part.upper() for part in item.parts)):
+        for cased in (item.parts, capitals(item.parts)):
             yield from ((name, partial(_filled, cased, partial(others.sub, " "))) for name in columns(item.item))
 
 
@@ -192,8 +196,7 @@ def _compared(node: Expression) -> Iterator[tuple[str, Any]]:
         case Comparison(left=left, right=Constant(value=value)) if not isinstance(value, bool):
             yield from ((name, one) for name in columns(left) for one in _spelled(value))
         case TextMatch(item=item, parts=parts):
-            upper = tuple(part if isinstance(part, Wildcard) else part.upper() for part in parts)
-            yield from ((name, one) for name in columns(item) for one in dict.fromkeys((parts, upper)))
+            yield from ((name, one) for name in columns(item) for one in _spelled(parts))
         case InNetwork(item=item, networks=networks):
             for name in columns(item) if isinstance(item, Column) else ():
                 for network in map(ipaddress.ip_network, networks):
@@ -220,28 +223,34 @@ def _inside(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> Iterable[
 
 
 def _spelled(value: Any) -> Iterable[Any]:
-    """A text in its own and in capital letters."""
-    return dict.fromkeys((value, value.upper())) if isinstance(value, str) else (value,)
+    """A text, or a pattern, in its own and in capital letters."""
+    return dict.fromkeys((value, capitals(value)))
+
+
+def capitals(value: Any) -> Any:
+    """A text, or the texts of a pattern's parts, in capital letters; any other value as it is."""
+    if isinstance(value, tuple):
+        return tuple(map(capitals, value))
+    return value.upper() if isinstance(value, str) else value
 
 
 def choices(plan: Plan) -> dict[str, list[int]]:
     """The whole numbers that the plan compares each column with."""
     found: dict[str, list[int]] = {}
-    for expression in expressions(plan):
-        for node in walk(expression):
-            if isinstance(node, In) and isinstance(node.item, Column):
-                numbers = [one for one in getattr(node.choices, "items", ()) if type(one) is int]
-                found.setdefault(node.item.name, []).extend(numbers)
+    for node in _nodes(plan):
+        if isinstance(node, In) and isinstance(node.item, Column):
+            numbers = [one for one in getattr(node.choices, "items", ()) if type(one) is int]
+            found.setdefault(node.item.name, []).extend(numbers)
     return found
 
 
 def of_labels(plan: Plan) -> set[str]:
     """The columns of names whose labels are asked for."""
-    nodes = (node for expression in expressions(plan) for node in walk(expression))
+    nodes = _nodes(plan)
     return {name for node in nodes if isinstance(node, Call) and node.name == "labels" for name in columns(node)}
 
 
 def in_networks(plan: Plan) -> set[str]:
     """The columns that are looked for in networks."""
-    nodes = (node for expression in expressions(plan) for node in walk(expression))
+    nodes = _nodes(plan)
     return {node.item.name for node in nodes if isinstance(node, InNetwork) and isinstance(node.item, Column)}

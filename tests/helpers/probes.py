@@ -99,6 +99,11 @@ class _Base:
         """The searches that find each row."""
         return sources_of(self.plan, self.rows)
 
+    @property
+    def reads_spellings(self) -> bool:
+        """Whether the platform reads an IPv6 address in whatever spelling."""
+        return not self.unread & set(OTHERWISE)
+
     @cached_property
     def choices(self) -> dict[str, list[int]]:
         """The whole numbers that the plan compares each column of rows with."""
@@ -327,7 +332,7 @@ def _spelled(base: _Base) -> Iterator[dict[str, Any]]:
         fresh = base.copies.fresh(base.rows)
         yield from (*fresh, {**fresh[-1], name: f"{fresh[-1].get(name)}."})
     last = count(101)
-    for name in base.raw(in_networks(base.plan)) if not base.unread & set(OTHERWISE) else ():
+    for name in base.raw(in_networks(base.plan)) if base.reads_spellings else ():
         places = [place for place in base.lasts(name) if there(base.rows[place].get(name))]
         for spellings in SPELLINGS if places else ():
             # Each time another address: where hosts of an address are counted, it is to be one host's.
@@ -385,7 +390,7 @@ def _of_keys(base: _Base) -> Iterator[dict[str, Any]]:
             yield from (*fresh, {**fresh[place], name: _other(fresh[place][name])})
         if not any(is_ipv4(row.get(name)) for row in base.rows):
             continue
-        for spelled in SPELLED[: 3 if not base.unread & set(OTHERWISE) else 1]:
+        for spelled in SPELLED[: 3 if base.reads_spellings else 1]:
             fresh = base.copies.fresh(base.rows)
             for number, row in enumerate([*fresh, fresh[-1]]):
                 if is_ipv4(row.get(name)):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from plan_values import capitals
+
 from polysigma.plan.expressions import (
     And,
     Comparison,
@@ -87,12 +89,12 @@ def variations(expression: Expression) -> Iterator[tuple[Way, frozenset[str]]]:
 def _changed(way: Way, prescribed: frozenset[str]) -> Iterator[Way]:
     """A way; all of it in capitals; and without each piece, with each in capitals, and with more behind an end."""
     yield way
-    yield {name: asked if name in prescribed else tuple(map(_capitals, asked)) for name, asked in way.items()}
+    yield {name: asked if name in prescribed else tuple(map(capitals, asked)) for name, asked in way.items()}
     for name, asked in way.items():
         for place, piece in enumerate(asked):
             yield {**way, name: (*asked[:place], *asked[place + 1 :])}
             if name not in prescribed:
-                yield {**way, name: (*asked[:place], _capitals(piece), *asked[place + 1 :])}
+                yield {**way, name: (*asked[:place], capitals(piece), *asked[place + 1 :])}
             if isinstance(piece, tuple) and isinstance(piece[-1], str):
                 yield {**way, name: (*asked[:place], (*piece, "x"), *asked[place + 1 :])}
 
@@ -100,12 +102,6 @@ def _changed(way: Way, prescribed: frozenset[str]) -> Iterator[Way]:
 def _without(way: Way, other: Way) -> Way:
     """A way without the pieces that another one asks for too."""
     return {name: tuple(piece for piece in asked if piece not in other.get(name, ())) for name, asked in way.items()}
-
-
-def _capitals(piece: Any) -> Any:
-    if isinstance(piece, tuple):
-        return tuple(part.upper() if isinstance(part, str) else part for part in piece)
-    return piece.upper() if isinstance(piece, str) else piece
 
 
 def met(way: Way, row: Mapping[str, Any], names: Mapping[str, list[str]]) -> dict[str, Any]:
