@@ -28,7 +28,7 @@ test: $(VENV)/.dev
 	$(BIN)/pytest -n auto $(ARGS)
 
 test-slow: $(VENV)/.dev
-	$(BIN)/pytest -n auto --dist loadfile -m slow $(ARGS)
+	$(BIN)/pytest -n auto --dist loadgroup -m slow $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -10,6 +10,17 @@ import pytest
 from polysigma.cli import main
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """With `--dist loadgroup` the tests of a file run in one process, which makes what they share once.
+
+    What says that it belongs to another group shares nothing with its file.
+    """
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
 @dataclass(frozen=True)
 class Outcome:
     code: int

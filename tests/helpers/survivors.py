@@ -22,6 +22,63 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parents[1] / "prove" / "survivors"
 EVERYWHERE = "everywhere"
+GONE_THROUGH = {
+    "falcon": (
+        "botnet_node_beaconing",
+        "connection_burst_ddos",
+        "dns_query_burst_dga",
+        "edge_device_admin_exposure",
+        "irc_connection_from_workstation",
+        "miner_stratum_connection",
+        "persistence_then_beacon",
+        "powershell_download_loop",
+        "smtp_spam_burst",
+        "socks_relay_node",
+        "telnet_ssh_spray",
+        "unmanaged_device_beacon",
+    ),
+    "splunk_sysmon": (
+        "botnet_node_beaconing",
+        "connection_burst_ddos",
+        "dns_query_burst_dga",
+        "irc_connection_from_workstation",
+        "persistence_then_beacon",
+        "powershell_download_loop",
+        "smtp_spam_burst",
+        "telnet_ssh_spray",
+    ),
+    "sysmon_json": (
+        "botnet_node_beaconing",
+        "dns_query_burst_dga",
+        "irc_connection_from_workstation",
+        "powershell_download_loop",
+        "smtp_spam_burst",
+        "telnet_ssh_spray",
+    ),
+    "defender": (
+        "botnet_node_beaconing",
+        "dns_query_burst_dga",
+        "irc_connection_from_workstation",
+        "miner_stratum_connection",
+        "persistence_then_beacon",
+        "powershell_download_loop",
+        "smtp_spam_burst",
+        "socks_relay_node",
+        "telnet_ssh_spray",
+    ),
+    "sentinel": (
+        "botnet_node_beaconing",
+        "dns_query_burst_dga",
+        "irc_connection_from_workstation",
+        "miner_stratum_connection",
+        "persistence_then_beacon",
+        "powershell_download_loop",
+        "smtp_spam_burst",
+        "socks_relay_node",
+        "telnet_ssh_spray",
+    ),
+}
+"""By platform, the queries whose survivors have been gone through. Of the others see `POLYSIGMA_MUTANTS`."""
 
 
 @dataclass(frozen=True)

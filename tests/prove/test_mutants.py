@@ -17,7 +17,7 @@ from copies import Copies, edges, fewest
 from plan_values import NO_ADDRESSES, OTHERWISE
 from probes import probes, sources_of
 from query_mutants import Mutant, mutants
-from survivors import excused, faults, too_loose
+from survivors import GONE_THROUGH, excused, faults, too_loose
 
 from polysigma.catalog import packaged_names, read_rules
 from polysigma.convert import pairs
@@ -36,63 +36,6 @@ if TYPE_CHECKING:
     from polysigma.prove.trial import Trial
 
 PLATFORMS = tuple(platform for platform, _ in pairs([], None))
-GONE_THROUGH = {
-    "falcon": (
-        "botnet_node_beaconing",
-        "connection_burst_ddos",
-        "dns_query_burst_dga",
-        "edge_device_admin_exposure",
-        "irc_connection_from_workstation",
-        "miner_stratum_connection",
-        "persistence_then_beacon",
-        "powershell_download_loop",
-        "smtp_spam_burst",
-        "socks_relay_node",
-        "telnet_ssh_spray",
-        "unmanaged_device_beacon",
-    ),
-    "splunk_sysmon": (
-        "botnet_node_beaconing",
-        "connection_burst_ddos",
-        "dns_query_burst_dga",
-        "irc_connection_from_workstation",
-        "persistence_then_beacon",
-        "powershell_download_loop",
-        "smtp_spam_burst",
-        "telnet_ssh_spray",
-    ),
-    "sysmon_json": (
-        "botnet_node_beaconing",
-        "dns_query_burst_dga",
-        "irc_connection_from_workstation",
-        "powershell_download_loop",
-        "smtp_spam_burst",
-        "telnet_ssh_spray",
-    ),
-    "defender": (
-        "botnet_node_beaconing",
-        "dns_query_burst_dga",
-        "irc_connection_from_workstation",
-        "miner_stratum_connection",
-        "persistence_then_beacon",
-        "powershell_download_loop",
-        "smtp_spam_burst",
-        "socks_relay_node",
-        "telnet_ssh_spray",
-    ),
-    "sentinel": (
-        "botnet_node_beaconing",
-        "dns_query_burst_dga",
-        "irc_connection_from_workstation",
-        "miner_stratum_connection",
-        "persistence_then_beacon",
-        "powershell_download_loop",
-        "smtp_spam_burst",
-        "socks_relay_node",
-        "telnet_ssh_spray",
-    ),
-}
-"""The queries whose survivors have been gone through. Those of the others have not: see `POLYSIGMA_MUTANTS`."""
 MOST = {"falcon": 0, "splunk_sysmon": 24, "sysmon_json": 12, "defender": 12, "sentinel": 12}
 """Mutants of one query that are tried: chosen by their digest, of each kind in turn. 0 is all of them."""
 
@@ -314,7 +257,12 @@ def test_some_mutants_of_a_query_are_told_from_it():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "platform"), [(name, platform) for platform, names in GONE_THROUGH.items() for name in names]
+    ("name", "platform"),
+    [
+        pytest.param(name, platform, marks=pytest.mark.xdist_group(f"mutants of {name} on {platform}"))
+        for platform, names in GONE_THROUGH.items()
+        for name in names
+    ],
 )
 def test_every_mutant_of_a_query_is_told_from_it_or_known_to_be_the_same(name, platform):
     found = tried(name, platform, MOST[platform])

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from query_mutants import Mutant, mutants
-from survivors import EVERYWHERE, FOLDER, Fault, faults
+from survivors import EVERYWHERE, FOLDER, GONE_THROUGH, Fault, faults
 
 from polysigma.catalog import packaged_names
+from polysigma.convert import pairs
 
 BAR = "\\|"
 """A bar in a cell of a table."""
@@ -159,19 +160,34 @@ def test_each_file_of_survivors_is_of_a_detection():
     assert {file.stem for file in FOLDER.glob("*.toml")} <= {EVERYWHERE, *packaged_names()}
 
 
-def test_the_page_lists_the_survivors_with_their_reasons():
+LANGUAGES = {"logscale": "LogScale", "spl": "SPL", "kql": "KQL", "sql": "SQL"}
+LISTED = "## Survivors"
+"""The heading on the page below which all is made here."""
+
+
+def survivors_of(target: str) -> str:
+    """A part of the page: what survives in one language, with the number of queries gone through on each platform."""
+    platforms = [platform for platform, language in pairs([], None) if language == target]
+    counts = ", ".join(f"{len(GONE_THROUGH.get(platform, ()))} on `{platform}`" for platform in platforms)
     rows: dict[tuple[str, str, str], list[str]] = {}
     for fault in faults():
         rule = "all" if fault.rule == EVERYWHERE else f"`{fault.rule}`"
-        rows.setdefault((rule, ", ".join(fault.platforms), fault.why), []).append(fault.words)
+        where = ", ".join(platform for platform in fault.platforms if platform in platforms)
+        if where:
+            rows.setdefault((rule, where, fault.why), []).append(fault.words)
     lines = []
-    for (rule, platforms, why), listed in rows.items():
+    for (rule, where, why), listed in rows.items():
         shown = "<br>".join(f"`` {words} ``" for words in listed)
-        lines.append(f"| {rule} | {platforms} | {shown.replace('|', BAR)} | {why.replace('|', BAR)} |\n")
+        lines.append(f"| {rule} | {where} | {shown.replace('|', BAR)} | {why.replace('|', BAR)} |\n")
+    head = "| detection | platforms | faults | why nothing tells them |\n|---|---|---|---|\n"
+    return f"### {LANGUAGES[target]}\n\nQueries gone through: {counts}.\n\n{head}{''.join(lines)}"
+
+
+def test_the_page_lists_the_survivors_with_their_reasons():
     page = Path(__file__).parents[2] / "docs" / "reference" / "mutants.md"
     text = page.read_text(encoding="utf-8")
-    head = text[: text.index("| detection |")]
-    made = f"{head}| detection | platforms | faults | why nothing tells them |\n|---|---|---|---|\n{''.join(lines)}"
+    head = text[: text.index(LISTED)]
+    made = f"{head}{LISTED}\n\n" + "\n".join(map(survivors_of, LANGUAGES))
     if os.environ.get("UPDATE_GOLDENS"):
         page.write_text(made, encoding="utf-8")
     assert page.read_text(encoding="utf-8") == made
