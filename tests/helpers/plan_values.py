@@ -108,8 +108,6 @@ def values(plan: Plan) -> Iterator[tuple[str, Callable[[Any], Any]]]:
     for expression in expressions(plan):
         for node in walk(expression):
             for column, value in _compared(node):
-                if column in fixed and _in_capitals(value):
-                    continue
                 if (column, value) in done:
                     continue
                 done.add((column, value))
@@ -130,11 +128,6 @@ def values(plan: Plan) -> Iterator[tuple[str, Callable[[Any], Any]]]:
             if isinstance(node, Call) and node.name == "base_name":
                 # A path without a name behind its last separator.
                 yield from ((name, "{}\\".format) for name in columns(node))
-
-
-def _in_capitals(value: Any) -> bool:
-    text = "".join(part for part in value if isinstance(part, str)) if isinstance(value, tuple) else value
-    return isinstance(text, str) and text.upper() == text != text.lower()
 
 
 def constant(value: Any, _: Any) -> Any:
@@ -190,13 +183,13 @@ def _one_of(node: Or) -> Iterator[tuple[str, Callable[[Any], Any]]]:
 
 def _compared(node: Expression) -> Iterator[tuple[str, Any]]:
     match node:
-        case In(item=item, choices=choices):
+        case In(item=item, choices=choices, cased=cased):
             for value in getattr(choices, "items", ()):
-                yield from ((name, one) for name in columns(item) for one in _spelled(value))
-        case Comparison(left=left, right=Constant(value=value)) if not isinstance(value, bool):
-            yield from ((name, one) for name in columns(left) for one in _spelled(value))
-        case TextMatch(item=item, parts=parts):
-            yield from ((name, one) for name in columns(item) for one in _spelled(parts))
+                yield from ((name, one) for name in columns(item) for one in _spelled(value, cased=cased))
+        case Comparison(left=left, right=Constant(value=value), cased=cased) if not isinstance(value, bool):
+            yield from ((name, one) for name in columns(left) for one in _spelled(value, cased=cased))
+        case TextMatch(item=item, parts=parts, cased=cased):
+            yield from ((name, one) for name in columns(item) for one in _spelled(parts, cased=cased))
         case InNetwork(item=item, networks=networks):
             for name in columns(item) if isinstance(item, Column) else ():
                 for network in map(ipaddress.ip_network, networks):
@@ -222,9 +215,9 @@ def _inside(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> Iterable[
     return (one[-1] for one in network.subnets(prefixlen_diff=-network.prefixlen % 4))
 
 
-def _spelled(value: Any) -> Iterable[Any]:
-    """A text, or a pattern, in its own and in capital letters."""
-    return dict.fromkeys((value, capitals(value)))
+def _spelled(value: Any, *, cased: bool = False) -> Iterable[Any]:
+    """A text, or a pattern, in its own and in capital letters; what a product prescribes in its own alone."""
+    return (value,) if cased else dict.fromkeys((value, capitals(value)))
 
 
 def capitals(value: Any) -> Any:

@@ -2,9 +2,10 @@
 
 from copies import fewest
 from opened import Opened
+from plan_values import values
 from ways import met, variations, ways
 
-from polysigma.plan.expressions import TRUE, And, Call, Column, Constant, Not, Or, TextMatch, Wildcard
+from polysigma.plan.expressions import TRUE, And, Call, Column, Constant, In, ListLiteral, Not, Or, TextMatch, Wildcard
 from polysigma.plan.steps import Plan, Source
 
 TASK = And(
@@ -48,6 +49,12 @@ def test_a_value_that_a_product_prescribes_is_in_no_capitals():
     made = [met(way, {"Image": "a", "direction": "inbound"}, names) for way, _ in variations(condition)]
     assert {"Image": "x/CRONTAB", "direction": "outbound"} in made
     assert not any(one.get("direction") == "OUTBOUND" for one in made)
+
+
+def test_a_value_that_a_product_prescribes_in_capitals_is_made_as_it_is():
+    firewalls = In(Column("DeviceProduct"), ListLiteral(("Fortigate", "PAN-OS")), cased=True)
+    plan = Plan("a", "a", (Source("b", TRUE, event=(firewalls,)),), (), None)
+    assert [value("Fortigate") for _, value in values(plan)] == ["Fortigate", "PAN-OS"]
 
 
 def test_a_column_that_a_row_lacks_is_not_made_up():
