@@ -235,6 +235,13 @@ def _of_other_kinds(base: _Base) -> Iterator[dict[str, Any]]:
             # Splunk tells the events of a data model by their tags.
             tags = {"tag": []} if value not in listed and "tag" in base.rows[0] else {}
             yield from ({**row, name: value, **tags} for row in base.copies.fresh(base.rows))
+    # What each search takes of its own: they do not all know the same channels.
+    own = [dict(kinds(source)) for source in base.plan.sources]
+    for name, listed in taken.items():
+        for value in dict.fromkeys(listed) if any(there(row.get(name)) for row in base.rows) else ():
+            for row, sources in zip(base.copies.fresh(base.rows), base.sources, strict=True):
+                took = sources and all(value in own[number].get(name, ()) for number in sources)
+                yield {**row, name: value} if took and "tag" not in row else row
     # Of several searches the rows of one at a time.
     for found in dict.fromkeys(base.sources) if len(set(base.sources)) > 1 else ():
         for name, listed in dict.fromkeys(pair for number in found for pair in kinds(base.plan.sources[number])):
