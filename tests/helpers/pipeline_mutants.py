@@ -318,7 +318,7 @@ def _of_spl(text: str) -> Iterator[Made]:
                 listed = ", ".join(one for one in (*names[:index], other, *names[index + 1 :]) if one)
                 made = text[: found.start(2)] + listed + text[found.end(2) :]
                 yield "order", f"{name} -> {other or 'nothing'} in {found[0]}", made
-    for search in re.finditer(r"(?:^|(?<=\n)|(?<=\[))(?:`\w+`|\| tstats|search)[^|\[]+", text):
+    for search in re.finditer(r"(?:^|(?<=\n)|(?<=\[))(?:\(*`\w+`|\| tstats|search)[^|\[]+", text):
         for found in re.finditer(r"[\w.]+(?:!=|>=|<=|=|<|>)(?:\"[^\"]*\"|[\w.*:-]+)", search[0]):
             if not re.match(r"span=|datamodel=", found[0]):
                 start, end = search.start() + found.start(), search.start() + found.end()

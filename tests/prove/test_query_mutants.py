@@ -113,6 +113,17 @@ def test_one_side_of_a_junction_is_left_out_and_the_other_stays():
     assert SPL.replace('Peer!="" AND ', "").replace(" ", "") in texts
 
 
+def test_each_term_is_left_out_where_a_search_of_several_rules_begins_with_brackets():
+    search = '((`sysmon` EventCode=3 Initiated="true")\n    OR (`sysmon` EventCode=1 Image="*.exe"))\n| eval A=1\n'
+    left_out = [mutant for mutant in mutants("spl", search) if mutant.kind == "term"]
+    assert [mutant.about for mutant in left_out] == [
+        "without EventCode=3",
+        'without Initiated="true"',
+        "without EventCode=1",
+        'without Image="*.exe"',
+    ]
+
+
 def test_a_bucket_is_made_twice_as_long_where_its_length_stands_twice():
     texts = {mutant.text for mutant in mutants("spl", SPL) if mutant.kind == "bucket"}
     assert SPL.replace("3600", "7200") in texts
