@@ -37,9 +37,9 @@ class With:
     body: exp.Expr
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Query:
-    """The text of a query, and what was found in it."""
+    """The text of a query, and what was found in it. A text is read once: a query is equal to itself only."""
 
     text: str
     dialect: str
@@ -167,7 +167,8 @@ class Kept:
     kind: str | None
 
 
-def matched(query: Query) -> list[With]:
+@lru_cache(maxsize=64)
+def matched(query: Query) -> tuple[With, ...]:
     """The WITH queries that read `events`. Raises PolysigmaError where the query reads it in another way."""
     from sqlglot import exp
 
@@ -178,7 +179,7 @@ def matched(query: Query) -> list[With]:
     for one in found:
         if not row_by_row(one.body):
             raise fault("query-form", f"{one.name!r} reads `events` and does more than pick rows", FORM)
-    return found
+    return tuple(found)
 
 
 def with_selections(query: Query, places: Iterable[Kept], selection: str, upto: int | None = None) -> str:
