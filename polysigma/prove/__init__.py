@@ -7,6 +7,7 @@ the same rows, window by window, and against what the other platforms find.
 
 from __future__ import annotations
 
+import gc
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
@@ -116,7 +117,7 @@ def _performed(trials: Sequence[Trial], workers: int) -> Iterator[tuple[Trial, O
     ordered = sorted(by_query.values(), key=lambda together: -sum(map(_length, together)))
     if workers < 2 or len(trials) <= _FEW:
         for together in ordered:
-            yield from zip(together, map(perform, together), strict=True)
+            yield from zip(together, _perform_all(together), strict=True)
         return
     # A fork would copy the threads of DuckDB half.
     with ProcessPoolExecutor(min(workers, len(ordered)), mp_context=get_context("spawn")) as pool:
@@ -126,7 +127,12 @@ def _performed(trials: Sequence[Trial], workers: int) -> Iterator[tuple[Trial, O
 
 
 def _perform_all(trials: Sequence[Trial]) -> list[Outcome]:
-    return [perform(trial) for trial in trials]
+    """The collector of garbage waits for the end: at its own turns it looks through all rows again and again."""
+    gc.disable()
+    try:
+        return [perform(trial) for trial in trials]
+    finally:
+        gc.enable()
 
 
 def _length(trial: Trial) -> float:
