@@ -77,6 +77,10 @@ GONE_THROUGH = {
         "socks_relay_node",
         "telnet_ssh_spray",
     ),
+    "asim": (
+        "smtp_spam_burst",
+        "telnet_ssh_spray",
+    ),
 }
 """By platform, the queries whose survivors have been gone through. Of the others see `POLYSIGMA_MUTANTS`."""
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from polysigma.prove.trial import Trial
 
 PLATFORMS = tuple(platform for platform, _ in pairs([], None))
-MOST = {"falcon": 0, "splunk_sysmon": 24, "sysmon_json": 12, "defender": 12, "sentinel": 12}
+MOST = {"falcon": 0, "splunk_sysmon": 24, "sysmon_json": 12, "defender": 12, "sentinel": 12, "asim": 12}
 """Mutants of one query that are tried: chosen by their digest, of each kind in turn. 0 is all of them."""
 
 UNREAD = {
