@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from polysigma.platform import CategoryClaim, FieldClaim, Platform
+    from polysigma.claims import CategoryClaim, FieldClaim
+    from polysigma.platform import Platform
 
 PLATFORMS = ("falcon", "fdr", "defender", "sentinel", "asim", "splunk_sysmon", "splunk_cim")
 _FORMS = {

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from polysigma import schemas
+from polysigma.claims import Logsource
 from polysigma.diagnostics import Severity
 from polysigma.guide.checks_parameters import columns_of_hit
 from polysigma.guide.exclusions import base_rules
 from polysigma.guide.places import at_key, in_text
 from polysigma.plan.typing import near
-from polysigma.platform import Logsource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from polysigma.convert import Conversion, convert
 from polysigma.diagnostics import Diagnostic, PolysigmaError
 from polysigma.engines.runners import Runner, runner
+from polysigma.fidelity import FidelityLevel
 from polysigma.plan.steps import TIME_COLUMN
-from polysigma.platform import FidelityLevel
 from polysigma.prove.events import shown
 from polysigma.prove.model import Difference, Status, Verdict
 from polysigma.prove.trial import Trial

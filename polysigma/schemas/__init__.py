@@ -1,6 +1,6 @@
 """What vendors document about their tables: columns, types, and where that is known from.
 
-Facts, restated as small JSON files beside this module. They are the truth that claims (`polysigma.platform`) and
+Facts, restated as small JSON files beside this module. They are the truth that claims (`polysigma.claims`) and
 generated telemetry (`polysigma.telemetry`) are held against, and know nothing of either.
 """
 

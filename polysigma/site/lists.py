@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polysigma.platform import FidelityLevel
+from polysigma.fidelity import FidelityLevel
 from polysigma.site.attack import attack_files, attack_pages
 from polysigma.site.catalogue import catalogue_files, keys_page
 from polysigma.site.markup import (

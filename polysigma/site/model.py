@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 from polysigma.catalog import read_rules, rules_root
 from polysigma.convert import SUFFIXES, Conversion, convert, pairs
 from polysigma.diagnostics import Diagnostic, PolysigmaError
+from polysigma.fidelity import FidelityLevel
 from polysigma.guide import packages
 from polysigma.plan.faults import PlanError
 from polysigma.plan.metadata import Metadata, read_metadata
-from polysigma.platform import FidelityLevel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from polysigma.catalog import RuleFile
+    from polysigma.fidelity import Loss
     from polysigma.guide import Guide, Package
-    from polysigma.platform import Loss
     from sigma.backends.polysigma.compiler import Compiled
 
 LANGUAGES = {"logscale": "logscale", "kql": "kusto", "spl": "spl", "sql": "sql"}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from polysigma.platform import FidelityLevel
+from polysigma.fidelity import FidelityLevel
 from polysigma.site.markup import (
     block,
     bullets,

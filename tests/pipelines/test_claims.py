@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from polysigma import schemas
+from polysigma.claims import FieldClaim, Logsource
 from polysigma.diagnostics import PolysigmaError
+from polysigma.fidelity import FidelityLevel, Loss
 from polysigma.plan.expressions import Constant, columns
 from polysigma.plan.parser import parse_expression
 from polysigma.plan.types import Type
 from polysigma.plan.typing import Scope, infer
-from polysigma.platform import FidelityLevel, FieldClaim, Logsource, Loss, Platform
 from polysigma.refusals import RefusalCode
 from polysigma.schemas import TimeForm
 from sigma.pipelines.polysigma import pipelines, platform
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from polysigma.platform import CategoryClaim, HostClaim
+    from polysigma.claims import CategoryClaim, HostClaim
+    from polysigma.platform import Platform
 
 CATEGORIES = [(name, category) for name in pipelines for category in platform(name).categories]
 

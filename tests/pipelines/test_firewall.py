@@ -8,7 +8,7 @@ from sigma.collection import SigmaCollection
 from sigma.exceptions import SigmaError
 
 from polysigma.catalog import read_rules
-from polysigma.platform import Logsource
+from polysigma.claims import Logsource
 from polysigma.prove import Status, prove
 from sigma.backends.polysigma import KqlBackend, LogScaleBackend, SplBackend
 from sigma.pipelines.polysigma import pipelines, platform

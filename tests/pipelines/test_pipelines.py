@@ -10,7 +10,8 @@ from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 from sigma.types import SigmaFieldReference, SigmaNull, SigmaNumber
 
-from polysigma.platform import BACKEND_VARIABLE, PIPELINE_VARIABLE, SCOPE_STATE, FidelityLevel, Platform, Scope
+from polysigma.fidelity import FidelityLevel
+from polysigma.platform import BACKEND_VARIABLE, PIPELINE_VARIABLE, SCOPE_STATE, Platform, Scope
 from sigma.pipelines.polysigma import pipelines
 from sigma.pipelines.polysigma.paths import DevicePath
 from sigma.pipelines.polysigma.refusals import PlatformRefusalError

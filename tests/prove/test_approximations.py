@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from polysigma.platform import approximately
+from polysigma.fidelity import approximately
 from polysigma.prove import Case, Status, Verdict
 from polysigma.prove.approximations import account, approximations, packaged, page, promised
 from polysigma.prove.model import shown_elsewhere

@@ -13,9 +13,9 @@ import yaml
 from sigma.collection import SigmaCollection
 from sigma.exceptions import SigmaError
 
+from polysigma.claims import Logsource
 from polysigma.engines.spl import parse
 from polysigma.engines.spl.tree import Macro, Search, SearchAnd, Term, TermIn
-from polysigma.platform import Logsource
 from sigma.backends.polysigma import SplBackend
 from sigma.pipelines.polysigma import pipelines, platform
 

@@ -8,9 +8,10 @@ from sigma.conditions import ConditionFieldEqualsValueExpression, ConditionNOT
 from sigma.exceptions import SigmaFeatureNotSupportedByBackendError
 from sigma.types import SigmaExists, SigmaExpansion, SigmaNull, SigmaString, SigmaType
 
+from polysigma.fidelity import FidelityLevel, Loss
 from polysigma.plan.expressions import FALSE, TRUE, Expression, columns, conjunction
 from polysigma.plan.simplify import simplify
-from polysigma.platform import ABSENT_PREFIX, FidelityLevel, Loss
+from polysigma.platform import ABSENT_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

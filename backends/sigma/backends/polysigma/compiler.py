@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from polysigma.fidelity import FidelityLevel, Loss, approximately
 from polysigma.plan.durations import format_duration
 from polysigma.plan.expressions import (
     Call,
@@ -40,7 +41,6 @@ from polysigma.plan.steps import (
     counts_rows,
 )
 from polysigma.plan.types import Type
-from polysigma.platform import FidelityLevel, Loss, approximately
 from polysigma.refusals import RefusalCode
 
 from . import whole_numbers

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from polysigma.fidelity import approximately
 from polysigma.plan.steps import Annotate, Group, Plan, all_steps
-from polysigma.platform import approximately
 
 from .printer import OWN_ESTIMATE, Job, Printer
 
 if TYPE_CHECKING:
+    from polysigma.fidelity import Loss
     from polysigma.plan.steps import Measure
-    from polysigma.platform import Loss
 
 
 class KqlPrinter(Printer):

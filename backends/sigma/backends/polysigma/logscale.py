@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
+from polysigma.fidelity import approximately
 from polysigma.plan.durations import format_duration
 from polysigma.plan.expressions import (
     NULL,
@@ -40,7 +41,6 @@ from polysigma.plan.steps import (
     widest_bucket,
 )
 from polysigma.plan.types import Type
-from polysigma.platform import approximately
 from polysigma.refusals import RefusalCode
 
 from .emptiness import filled, may_be_empty
@@ -54,7 +54,7 @@ from .printer import HUNTS, OWN_ESTIMATE, Job, Printer, called
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from polysigma.platform import Loss
+    from polysigma.fidelity import Loss
 
 MAX_GROUPS = 1_000_000
 """`groupBy(limit=max)`; beyond it LogScale marks the result as incomplete (documentation of groupBy)."""

@@ -14,9 +14,9 @@ from polysigma.plan.steps import Branch, Measure, StepBase
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from polysigma.fidelity import Loss
     from polysigma.plan.expressions import Expression
     from polysigma.plan.steps import Plan
-    from polysigma.platform import Loss
 
 REGISTRY_ROOTS = (
     (r"\\REGISTRY\\MACHINE\\SYSTEM\\ControlSet[0-9]+", r"HKLM\SYSTEM\CurrentControlSet"),

@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from polysigma import schemas
+from polysigma.fidelity import approximately
 from polysigma.plan.expressions import (
     NULL,
     Case,
@@ -29,7 +30,6 @@ from polysigma.plan.steps import TIME_COLUMN, WEIGHT_COLUMN, Source
 from polysigma.plan.types import Type
 from polysigma.plan.typing import Scope as TypeScope
 from polysigma.plan.typing import infer
-from polysigma.platform import approximately
 from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
@@ -37,8 +37,10 @@ from .errors import unsupported
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from polysigma.claims import Event, FieldClaim
+    from polysigma.fidelity import Loss
     from polysigma.plan.steps import Plan
-    from polysigma.platform import Event, FieldClaim, Loss, Platform, Scope
+    from polysigma.platform import Platform, Scope
 
 
 @dataclass(frozen=True)

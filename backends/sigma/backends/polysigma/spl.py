@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from polysigma import schemas
+from polysigma.fidelity import approximately
 from polysigma.plan.durations import format_duration
 from polysigma.plan.expressions import (
     TRUE,
@@ -31,7 +32,6 @@ from polysigma.plan.expressions import (
 from polysigma.plan.simplify import simplify
 from polysigma.plan.steps import RULE_COLUMN, Annotate, Chain, Group, Plan, Source, all_steps, is_rule, widest_bucket
 from polysigma.plan.types import Type
-from polysigma.platform import approximately
 from polysigma.refusals import RefusalCode
 
 from .emptiness import filled
@@ -48,8 +48,8 @@ from .spl_values import Values, parts_of_dates
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from polysigma.fidelity import Loss
     from polysigma.plan.steps import Branch
-    from polysigma.platform import Loss
 
     from .printer import Form
 

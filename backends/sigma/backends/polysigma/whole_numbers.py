@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from polysigma.fidelity import approximately
 from polysigma.plan.expressions import Arithmetic, Case, Column, Constant, children, columns, walk
 from polysigma.plan.scope import columns_after
 from polysigma.plan.steps import Annotate, Chain, Derive, Group, Ordered, Previous, Score, Where
 from polysigma.plan.types import Type
 from polysigma.plan.typing import Scope, infer
-from polysigma.platform import approximately
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from polysigma.fidelity import Loss
     from polysigma.plan.expressions import Expression
     from polysigma.plan.steps import Step
-    from polysigma.platform import Loss
 
 _WHOLE = Type.INTEGER
 _DOUBLE = 2**53

@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     from sigma.exceptions import SigmaRuleLocation
     from sigma.rule import SigmaRule
 
-    from polysigma.platform import Absence, Event, FieldClaim, Loss, Platform, Scope
+    from polysigma.claims import Event, FieldClaim
+    from polysigma.fidelity import Loss
+    from polysigma.platform import Absence, Platform, Scope
 
 _HASH_LENGTHS = {"MD5": 32, "SHA1": 40, "SHA256": 64, "IMPHASH": 32}
 _NO_DRIVE = "the platform records the volume's device, not its drive letter: a path on one drive is met on any drive"
@@ -295,7 +297,7 @@ class ItemTranslator:
             self._bad_value(name, value, str(error), None)
 
     def _note(self, reason: str) -> None:
-        from polysigma.platform import FidelityLevel, Loss
+        from polysigma.fidelity import FidelityLevel, Loss
 
         self.notes.append(Loss(level=FidelityLevel.APPROXIMATE, reason=reason))
 

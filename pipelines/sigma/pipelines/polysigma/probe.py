@@ -27,7 +27,8 @@ class FieldProbe:
     """
 
     def __init__(self, pipeline: ProcessingPipeline, rule: SigmaRule) -> None:
-        from polysigma.platform import PIPELINE_VARIABLE, Logsource
+        from polysigma.claims import Logsource
+        from polysigma.platform import PIPELINE_VARIABLE
 
         self.pipeline = pipeline
         self.logsource = rule.logsource

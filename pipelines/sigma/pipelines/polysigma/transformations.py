@@ -20,7 +20,8 @@ from sigma.pipelines.polysigma.requirements import required_values
 if TYPE_CHECKING:
     from sigma.rule import SigmaDetectionItem, SigmaLogSource
 
-    from polysigma.platform import Event, FieldClaim, Logsource, Platform, Scope
+    from polysigma.claims import Event, FieldClaim, Logsource
+    from polysigma.platform import Platform, Scope
 
 EVENT_DETECTION = "_polysigma_event"
 """The detection that holds the event filter, for backends that do not print it from the claims."""
@@ -210,7 +211,7 @@ def _scopes_below(rule: SigmaCorrelationRule) -> list[Scope]:
 
 
 def _logsource(logsource: SigmaLogSource) -> Logsource:
-    from polysigma.platform import Logsource
+    from polysigma.claims import Logsource
 
     return Logsource(category=logsource.category, product=logsource.product, service=logsource.service)
 
