@@ -5,19 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
-from polysigma.plan.expressions import (
-    Call,
-    Column,
-    Exists,
-    Expression,
-    In,
-    ListLiteral,
-    Not,
-    Or,
-    columns,
-    conjuncts,
-    rewrite,
-)
+from polysigma.plan.expressions import Column, Expression, In, ListLiteral, columns, conjuncts, rewrite
 from polysigma.plan.scope import columns_after
 from polysigma.plan.simplify import simplify
 from polysigma.plan.steps import (
@@ -43,37 +31,29 @@ from polysigma.plan.types import Type
 from polysigma.refusals import RefusalCode
 
 from .errors import unsupported
-from .kql_addresses import address_columns, by_family
-from .kql_expressions import Expressions
-from .kql_functions import ALL_DETAILS, registry_details
 from .kql_measures import Printed, measure
 from .kql_plain import details_asked, plain_columns
+from .kql_rows import Rows, laid_out
 from .kql_text import name, quoted, timespan
 from .ordering import closure, columns_read, cost, implied
 
 if TYPE_CHECKING:
     from .printer import Job
 
-WIDTH = 110
-"""Longer conditions and lists are broken, one part a line."""
 _YEAR_ONE_TO_EPOCH = 719_162 * 86_400
 """Seconds from 0001-01-01, where `bin` starts to count (learn.microsoft.com/kusto/query/bin-function), to 1970."""
 
 
-class Query:
+class Query(Rows):
     """One query in the making."""
 
     def __init__(self, job: Job) -> None:
+        super().__init__()
         self.job = job
         self.plan = job.plan
         self.whole = job.plan
         """The plan whose window it is; in a branch of a chain that of the chain."""
         self.time = job.search_column
-        self.types: dict[str, Type] = {}
-        self.present: set[str] = set()
-        self.never_zero: frozenset[str] = frozenset()
-        self.plain: frozenset[str] = frozenset()
-        self.details: dict[str, frozenset[str]] = {}
         self.read: set[str] = set()
         """The columns of events that are read after their condition."""
         self.bucket: Bucket | None = None
@@ -122,7 +102,7 @@ class Query:
                 for column in step.columns
             ]
             listed += [name(column) for column in carried if column not in step.columns]
-            inner.lines.append(_listed("project", [f"{RULE_COLUMN} = {quoted(branch.rule)}", *listed]))
+            inner.lines.append(laid_out("project", [f"{RULE_COLUMN} = {quoted(branch.rule)}", *listed]))
             hits.append(f"({self._nested(inner.lines)})")
             there = inner.present | ({TIME_COLUMN} if self.time in inner.present else set())
             present = there if present is None else present & there
@@ -137,12 +117,6 @@ class Query:
     def _nested(self, lines: list[str]) -> str:
         """The lines inside of another operator; no string holds a line end, so that all can be moved."""
         return "\n".join(self._piped(lines)).replace("\n", "\n    ")
-
-    @property
-    def expressions(self) -> Expressions:
-        printer = Expressions(self.types, self.present)
-        printer.never_zero = self.never_zero
-        return printer
 
     # Events.
 
@@ -213,18 +187,18 @@ class Query:
         rest = [part for part in parts if part not in plain]
         lines = [self._table(source.table or ""), *self._bounds()]
         for part in (*source.event, *sorted(plain, key=cost)):
-            lines += self._where(part)
+            lines += self.where(part)
         for part in rest:
             # What every alternative needs is asked before anything is computed.
             for column, values in implied(part).items():
                 if column not in derived:
-                    lines += self._where(In(Column(column), ListLiteral(values)))
+                    lines += self.where(In(Column(column), ListLiteral(values)))
         early = closure({column for part in rest for column in columns(part)}, derived)
-        lines += self._extended([item for item in source.derived if item[0] in early])
+        lines += self.extended([item for item in source.derived if item[0] in early])
         for part in sorted(rest, key=cost):
-            lines += self._where(part)
+            lines += self.where(part)
         if self.plan.window is not None:  # a branch of a chain may have no steps, and still be read
-            lines += self._extended([item for item in source.derived if item[0] not in early])
+            lines += self.extended([item for item in source.derived if item[0] not in early])
         return lines
 
     def _union(self, sources: list[Source], kept: tuple[str, ...] = ()) -> None:
@@ -274,75 +248,6 @@ class Query:
 
     # Operators.
 
-    def _where(self, condition: Expression) -> list[str]:
-        """Filters; what they ask to be there is not missing afterwards."""
-        parts = tuple(part for item in conjuncts(condition) for part in by_family(item))
-        printed = [self._operand(part) for part in parts] if len(parts) > 1 else [self.expressions.bare(parts[0])]
-        for part in parts:
-            if isinstance(part, Exists) and isinstance(part.item, Column):
-                self.present.add(part.item.name)
-        together = " and ".join(printed)
-        if len(together) <= WIDTH:
-            return [f"where {together}"]
-        return [f"where {self._broken(part)}" for part in parts]
-
-    def _broken(self, part: Expression) -> str:
-        """A filter of its own; alternatives that are too long for a line stand one a line."""
-        text = self.expressions.bare(part)
-        if len(text) <= WIDTH:
-            return text
-        match part:
-            case Or():
-                return "\n    or ".join(self.expressions.alternatives(part))
-            case Not(item=Or() as item):
-                alternatives = self.expressions.alternatives(item, strict=True)
-                return "not(" + "\n    or ".join(alternatives) + ")"
-            case _:
-                return text
-
-    def _operand(self, part: Expression) -> str:
-        text = self.expressions.condition(part)
-        return f"({text})" if isinstance(part, Or) else text
-
-    def _extended(self, items: list[tuple[str, Expression]]) -> list[str]:
-        """Computed columns, in a further `extend` where one uses another."""
-        lines: list[str] = []
-        batch: list[str] = []
-        made: set[str] = set()
-        for column, expression in items:
-            chain = self._made(column, expression)
-            if made & set(columns(expression)):
-                lines.append(_listed("extend", batch))
-                batch, made = [], set()
-            for number, (target, text) in enumerate(chain):
-                if number:
-                    lines.append(_listed("extend", batch))
-                    batch, made = [], set()
-                batch.append(f"{name(target)} = {text}")
-                made.add(target)
-            there = self.expressions.is_there(expression)
-            self.types = columns_after((Derive(((column, expression),)),), self.types)
-            self.present = self.present - {column} | ({column} if there else set())
-        return [*lines, _listed("extend", batch)] if batch else lines
-
-    def _made(self, column: str, expression: Expression) -> list[tuple[str, str]]:
-        """A computed column, as one or several that follow from each other."""
-        if not isinstance(expression, Call) or expression.name not in {"address", "registry_details"}:
-            printer = self.expressions
-            printer.plain = column in self.plain
-            return [(column, printer.assigned(expression))]
-        argument = expression.arguments[0]
-        if expression.name == "registry_details":
-            kind, data = (self.expressions.text(part) for part in expression.arguments)
-            number = f"{column}Number"
-            details = registry_details(kind, data, name(number), self.details.get(column, ALL_DETAILS))
-            return [*([(number, f"tolong({data})")] if number in details else []), (column, details)]
-        source = self.expressions.text(argument)
-        if isinstance(argument, Column):
-            return address_columns(column, source)
-        written = f"{column}Written"
-        return [(written, source), *address_columns(column, name(written))]
-
     def _step(self, step: Step) -> None:
         if self.bucket is not None and not _only_key(step, self.bucket.name):
             self.lines.append(f"extend {name(self.bucket.name)} = {self._bin(name(self.clock), self.bucket.seconds)}")
@@ -359,9 +264,9 @@ class Query:
             case Previous():
                 self._previous(step)
             case Where(condition=condition):
-                self.lines += self._where(simplify(condition))
+                self.lines += self.where(simplify(condition))
             case Derive(columns=items):
-                self.lines += self._extended(list(items))
+                self.lines += self.extended(list(items))
             case Score(name=score, cases=cases):
                 branches = [f"{self.expressions.condition(test)}, {points}" for points, test in cases]
                 listed = ",\n    ".join([*branches, "0"])
@@ -369,7 +274,7 @@ class Query:
                 self.types[score] = Type.INTEGER
                 self.present.add(score)
             case Sort(columns=order):
-                self.lines.append(_listed("sort by", [self._ordered(column, down=down) for column, down in order]))
+                self.lines.append(laid_out("sort by", [self._ordered(column, down=down) for column, down in order]))
             case Take(count=count):
                 self.lines.append(f"take {count}")
             case Select():
@@ -423,7 +328,7 @@ class Query:
 
     def _before(self, printed: list[Printed]) -> list[str]:
         items = [item for one in printed for item in one.before]
-        return [_listed("extend", [f"{name(column)} = {text}" for column, text in items])] if items else []
+        return [laid_out("extend", [f"{name(column)} = {text}" for column, text in items])] if items else []
 
     def _annotate(self, step: Annotate) -> None:
         """The rows so far under a name, and their measures looked up by the key."""
@@ -449,7 +354,7 @@ class Query:
         same = " and ".join(f"prev({name(key)}) == {name(key)}" for key in step.by)
         order = [self._ordered(key, down=False) for key in (*step.by, step.column)]
         self.lines += [
-            _listed("sort by", order),
+            laid_out("sort by", order),
             f"extend {name(step.name)} = iff({same}, prev({column}), datetime(null))",
         ]
         self.types = columns_after((step,), self.types)
@@ -461,7 +366,7 @@ class Query:
         shown = [self.time if column == TIME_COLUMN and not grouped else column for column in shown]
         if self.job.carry:
             shown = [self.time, *shown, *self.job.carry]
-        return _listed("project", [name(column) for column in dict.fromkeys(shown)])
+        return laid_out("project", [name(column) for column in dict.fromkeys(shown)])
 
 
 def _only_key(step: Step, bucket: str) -> bool:
@@ -470,8 +375,3 @@ def _only_key(step: Step, bucket: str) -> bool:
         return False
     parts = (part for item in step.measures for part in (item.value, item.condition) if part is not None)
     return not any(bucket in columns(part) for part in parts)
-
-
-def _listed(operator: str, items: list[str]) -> str:
-    together = f"{operator} {', '.join(items)}"
-    return together if len(together) <= WIDTH else f"{operator}\n    " + ",\n    ".join(items)
