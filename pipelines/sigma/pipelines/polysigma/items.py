@@ -12,7 +12,6 @@ from sigma.rule import SigmaDetection, SigmaDetectionItem
 from sigma.types import (
     SigmaBool,
     SigmaCasedString,
-    SigmaCompareExpression,
     SigmaExists,
     SigmaExpansion,
     SigmaFieldReference,
@@ -20,11 +19,18 @@ from sigma.types import (
     SigmaNumber,
     SigmaRegularExpression,
     SigmaString,
-    SigmaTimestampPart,
     SigmaType,
-    SpecialChars,
 )
 
+from sigma.pipelines.polysigma.item_values import (
+    between_wildcards,
+    distinct,
+    is_any,
+    is_empty_or_any,
+    is_part_of_time,
+    missing,
+    shown,
+)
 from sigma.pipelines.polysigma.paths import (
     NetworkPathError,
     NoValueError,
@@ -102,7 +108,7 @@ class ItemTranslator:
         if len(columns) != 1 or not whole or any(len(group.tests[0][1]) > 1 for group in groups):
             return _joined(item, groups)
         (item.field,) = columns
-        item.value = _distinct([value for group in groups for value in group.tests[0][1]])
+        item.value = distinct([value for group in groups for value in group.tests[0][1]])
         item.disable_conversion_to_plain()
         return item
 
@@ -124,7 +130,7 @@ class ItemTranslator:
                 return _Group([(claim.column, [part])], all_of=True)
             key = self._absence(absence_of(name, error.code, error.reason, error.hint, values=True))
             return _Group([(key, [value])], all_of=True)
-        return _Group([(column, values) for column in columns], all_of=_missing(value))
+        return _Group([(column, values) for column in columns], all_of=missing(value))
 
     def _is_part_of_event_time(self, name: str, claim: FieldClaim | None, item: SigmaDetectionItem) -> bool:
         """Whether an item asks for the hour or another part of the time of the event, which each platform has, though
@@ -133,7 +139,7 @@ class ItemTranslator:
 
         if name != TIME_COLUMN and (name != "UtcTime" or claim is None or claim.absent):
             return False
-        return self.derives and bool(item.value) and all(map(_is_part_of_time, item.value))
+        return self.derives and bool(item.value) and all(map(is_part_of_time, item.value))
 
     def _of_event_time(self, item: SigmaDetectionItem) -> SigmaDetectionItem:
         from polysigma.plan.steps import TIME_COLUMN
@@ -199,13 +205,13 @@ class ItemTranslator:
     def _bad_value(
         self, name: str, value: SigmaType, reason: str, hint: str | None, code: str = "not-comparable"
     ) -> NoReturn:
-        what = f"{self.platform.id} cannot answer the value {_shown(value)} of {name}"
+        what = f"{self.platform.id} cannot answer the value {shown(value)} of {name}"
         raise PlatformRefusalError.of(self.rule, what, code, reason, hint=hint, field=name)
 
     def _value(self, name: str, claim: FieldClaim, value: SigmaType) -> list[SigmaType]:
         """What stands for one value in the column of its field."""
         if isinstance(value, SigmaString):  # nearly all are, and to ask for pySigma's other types takes its time
-            if claim.inside is None and _is_empty_or_any(value):
+            if claim.inside is None and is_empty_or_any(value):
                 return [value]
         elif isinstance(value, SigmaExpansion):
             return [SigmaExpansion([item for part in value.values for item in self._value(name, claim, part)])]
@@ -238,7 +244,7 @@ class ItemTranslator:
         from polysigma.plan.types import Type
 
         types = schemas.load(self.platform.schema_name).columns(*self.scope.tables)
-        text = _between_wildcards(value) if types.get(claim.column or "") is Type.ADDRESS else str(value)
+        text = between_wildcards(value) if types.get(claim.column or "") is Type.ADDRESS else str(value)
         return text == claim.missing
 
     def _spelled(self, name: str, values: dict[str, str | int], value: SigmaType) -> SigmaType:
@@ -314,7 +320,7 @@ class ItemTranslator:
     def _chosen(self, name: str, choices: dict[str, Event], value: SigmaType, others: str | None) -> list[_Test]:
         """The tests that tell a value; `others` says why other values are not recorded, if they are known not to be."""
         event: Event | None = None
-        if _is_any(value) or (isinstance(value, SigmaExists) and value.exists):
+        if is_any(value) or (isinstance(value, SigmaExists) and value.exists):
             event = _union(list(choices.values()))
         elif isinstance(value, SigmaBool | SigmaNumber | SigmaString):
             event = choices.get(str(value).lower())
@@ -331,7 +337,7 @@ class ItemTranslator:
 
     def _hash(self, name: str, hashes: dict[str, str], value: SigmaType) -> list[_Test]:
         hint = f"ALGORITHM=value of full length, or the fields {', '.join(hashes.values())}"
-        text = _between_wildcards(value)
+        text = between_wildcards(value)
         match = re.fullmatch(r"(?:([A-Za-z0-9]+)=)?([0-9A-Fa-f]+)", text or "")
         if not match:
             self._bad_value(name, value, "each algorithm has a column of its own", hint)
@@ -350,12 +356,6 @@ class ItemTranslator:
         if not re.fullmatch(r"[0-9A-Fa-f]+", text) or len(text) != length:
             self._bad_value(name, value, f"it stands inside another column, after {prefix}", "a value of full length")
         return SigmaString(f"*{prefix}{text}*")
-
-
-def _is_part_of_time(value: SigmaType) -> bool:
-    if isinstance(value, SigmaCompareExpression):
-        value = value.number
-    return isinstance(value, SigmaTimestampPart)
 
 
 def absence_of(field: str, code: str, reason: str, hint: str | None, *, values: bool) -> Absence:
@@ -411,44 +411,3 @@ def _union(events: list[Event]) -> Event | None:
         return None
     (column,) = columns
     return {column: tuple(dict.fromkeys(text for event in events for text in event.get(column, ())))}
-
-
-def _missing(value: SigmaType) -> bool:
-    if isinstance(value, SigmaString):
-        return False
-    return isinstance(value, SigmaNull) or (isinstance(value, SigmaExists) and not value.exists)
-
-
-def _is_any(value: SigmaType) -> bool:
-    if not isinstance(value, SigmaString) or not value.s or value.s[0] is not SpecialChars.WILDCARD_MULTI:
-        return False
-    return all(part is SpecialChars.WILDCARD_MULTI for part in value.s)
-
-
-def _is_empty_or_any(value: SigmaString) -> bool:
-    return not value.s or _is_any(value)
-
-
-def _between_wildcards(value: SigmaType) -> str | None:
-    """The text of a value that has wildcards at its ends only."""
-    if not isinstance(value, SigmaString):
-        return None
-    inner = [part for part in value.s if part is not SpecialChars.WILDCARD_MULTI]
-    text = inner[0] if len(inner) == 1 else None
-    return text if isinstance(text, str) else None
-
-
-def _distinct(values: list[SigmaType]) -> list[SigmaType]:
-    """The values, plain text that stands twice once (several Sigma spellings may come to one)."""
-    if len(values) < 2:
-        return values
-    kept: dict[object, SigmaType] = {}
-    for value in values:
-        kept.setdefault((type(value), str(value)) if isinstance(value, SigmaString) else id(value), value)
-    return list(kept.values())
-
-
-def _shown(value: SigmaType) -> str:
-    text = getattr(value, "original", None) or getattr(value, "field", None) or getattr(value, "regexp", value)
-    shown = " ".join(str(text).split())
-    return f"'{shown[:80]}...'" if len(shown) > 80 else f"'{shown}'"
