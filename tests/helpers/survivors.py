@@ -68,6 +68,7 @@ GONE_THROUGH = {
     ),
     "sentinel": (
         "botnet_node_beaconing",
+        "connection_burst_ddos",
         "dns_query_burst_dga",
         "irc_connection_from_workstation",
         "miner_stratum_connection",
@@ -78,6 +79,11 @@ GONE_THROUGH = {
         "telnet_ssh_spray",
     ),
     "asim": (
+        "botnet_node_beaconing",
+        "connection_burst_ddos",
+        "dns_query_burst_dga",
+        "irc_connection_from_workstation",
+        "powershell_download_loop",
         "smtp_spam_burst",
         "telnet_ssh_spray",
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
+from collections.abc import Sized
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -24,6 +25,7 @@ from polysigma.convert import pairs
 from polysigma.diagnostics import PolysigmaError
 from polysigma.engines.reference.evaluate import run, search
 from polysigma.plan.steps import TIME_COLUMN, Score
+from polysigma.plan.types import Type
 from polysigma.prove.prepare import prepare
 from polysigma.prove.trial import ROW, Ground, compare
 from polysigma.telemetry import generate, render
@@ -73,6 +75,8 @@ class Stand:
         self.text = trials[0].text
         self.target = bench.verdict.target
         self.engine = bench.runner
+        outputs = trials[0].plan.outputs
+        self._lists = [name for one in outputs if one.type is Type.LIST for name in one.columns]
         alike, otherwise = [], []
         for trial in trials:
             ground = Ground(trial, list(render(generate(trial.scenario), trial.renderer)))
@@ -180,7 +184,13 @@ class Stand:
                     return True
                 shown |= {(window, hit.key, _filled(row)) for hit, row in zip(hits, result.rows, strict=True)}
                 shown |= {f"{len(items)} {name}" for hit in hits for name, items in hit.lists}
+                shown |= {f"{self._length(row.get(name))} in {name}" for row in result.rows for name in self._lists}
         return shown != self._columns.setdefault(id(ground), shown)
+
+    def _length(self, value: Any) -> int:
+        """How many items a list has as it is shown: one that comes twice, twice."""
+        items = self.engine.value(value, Type.LIST)
+        return len(items) if isinstance(items, Sized) else 0
 
 
 def alone_of(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
