@@ -229,12 +229,18 @@ def _of_other_kinds(base: _Base) -> Iterator[dict[str, Any]]:
     for source in base.plan.sources:
         for name, listed in kinds(source):
             taken.setdefault(name, []).extend(listed)
+    # Splunk tells the events of a data model by their tags: by all of them.
+    tags = set().union(*(row.get("tag", ()) for row in base.rows))
     for name, listed in taken.items():
         said = any(there(row.get(name)) for row in base.rows)
         for value in dict.fromkeys((*(() if said else listed), _none_of(listed), nothing(listed[0]))):
-            # Splunk tells the events of a data model by their tags.
-            tags = {"tag": []} if value not in listed and "tag" in base.rows[0] else {}
-            yield from ({**row, name: value, **tags} for row in base.copies.fresh(base.rows))
+            if value in listed or not tags:
+                yield from ({**row, name: value} for row in base.copies.fresh(base.rows))
+                continue
+            for gone in (tags, *({tag} for tag in sorted(tags))):
+                for row in base.copies.fresh(base.rows):
+                    kept = [tag for tag in row.get("tag", ()) if tag not in gone]
+                    yield {**row, name: value, "tag": kept} if gone & set(row.get("tag", ())) else row
     # What each search takes of its own: they do not all know the same channels.
     own = [dict(kinds(source)) for source in base.plan.sources]
     for name, listed in taken.items():

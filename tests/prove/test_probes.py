@@ -3,6 +3,7 @@
 from copies import fewest
 from opened import Opened
 from plan_values import values
+from probes import probes
 from ways import met, variations, ways
 
 from polysigma.plan.expressions import TRUE, And, Call, Column, Constant, In, ListLiteral, Not, Or, TextMatch, Wildcard
@@ -70,3 +71,16 @@ def test_a_value_inside_of_a_json_object_is_put_in_and_taken_out_like_any_other(
     assert opened.close({**opened.open(row), "Fields.query": "y"}) == {"Fields": '{"query": "y", "a": 1}', "Host": "h"}
     assert opened.close({**opened.open(row), "Fields.query": None}) == {"Fields": '{"a": 1}', "Host": "h"}
     assert opened.close(opened.open({"Host": "h"})) == {"Host": "h"}
+
+
+def test_a_row_of_a_data_model_is_of_another_kind_without_any_one_of_its_tags():
+    traffic = In(Column("datamodel"), ListLiteral(("Network_Traffic.All_Traffic",)), cased=True)
+    plan = Plan("a", "a", (Source("b", TRUE, event=(traffic,)),), (), None)
+    row = {"datamodel": "Network_Traffic.All_Traffic", "tag": ["network", "communicate"], "dest_port": "25"}
+    made = probes(plan, [row], [])
+    assert {tuple(one["tag"]) for one in made if one["datamodel"] == "Network_Traffic.All_Trafficx"} == {
+        (),
+        ("network",),
+        ("communicate",),
+    }
+    assert all(one["tag"] == row["tag"] for one in made if one["datamodel"] == row["datamodel"])
