@@ -41,11 +41,14 @@ if TYPE_CHECKING:
 
 SPELLINGS = (
     ("2001:db8::{:x}", "2001:0DB8:0:0::{:04X}"),
-    ("192.0.2.{}", "::ffff:c000:2{:02x}"),
+    ("52.250.254.{}", "::ffff:34fa:fe{:02x}"),
     ("192.0.2.{}", "::FFFF:192.0.2.{}"),
     ("host{}", "HOST{}"),
 )
 """Addresses by their last number in two spellings each."""
+
+NINE_GROUPS = ("1:2:3:4:5:6:7:8:{}", "01:2:3:4:5:6:7:8:{}")
+"""Texts that are no address, and therefore two."""
 
 SPELLED = (
     ("203.0.113.{}", "::FFFF:203.0.113.{}"),
@@ -199,6 +202,9 @@ def _in_capitals(base: _Base) -> Iterator[dict[str, Any]]:
         for number, row in enumerate(fresh if len(fresh) > 1 else fresh * 2):
             text = row.get(name)
             yield {**row, name: text.swapcase()} if isinstance(text, str) and number % 2 else row
+        # Of several searches the last row of each.
+        if len(set(base.sources)) > 1 and any(isinstance(row.get(name), str) for row in base.rows):
+            yield from base.last(name, lambda value: value.swapcase() if isinstance(value, str) else value)
 
 
 def _twins(base: _Base) -> Iterator[dict[str, Any]]:
@@ -347,7 +353,8 @@ def _spelled(base: _Base) -> Iterator[dict[str, Any]]:
     last = count(101)
     for name in base.raw(in_networks(base.plan)) if base.reads_spellings else ():
         places = [place for place in base.lasts(name) if there(base.rows[place].get(name))]
-        for spellings in SPELLINGS if places else ():
+        others = () if base.unread else (NINE_GROUPS,)
+        for spellings in (*SPELLINGS, *others) if places else ():
             # Each time another address: where hosts of an address are counted, it is to be one host's.
             one, other = map(str.format, spellings, repeat(next(last)))
             fresh = base.copies.fresh(base.rows)
