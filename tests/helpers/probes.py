@@ -154,7 +154,8 @@ def _compared(base: _Base) -> Iterator[dict[str, Any]]:
         if value("") in base.unread:
             continue
         for name in base.copies.raw(column):
-            if not any(map(str.isalnum, str(value("")) or "x")) and there(base.rows[-1].get(name)):
+            text = str(value("")) or "x"
+            if not any(map(str.isalnum, text)) and text != "::" and there(base.rows[-1].get(name)):
                 # What has no letter is one more of what is counted.
                 fresh = base.copies.fresh(base.rows)
                 yield from (*fresh, {**fresh[-1], name: value(fresh[-1][name])})
@@ -274,6 +275,23 @@ def _of_later(base: _Base) -> Iterator[dict[str, Any]]:
                 if name != time and there(later.get(name)) and name not in base.copies.hosts:
                     again = base.copies.fresh(base.rows)
                     yield from (*again, {**again[place], time: later[time], name: nothing(later[name])})
+        # What is in every second hour at its beginning, or at its end: one bucket that is hardly off takes both hours.
+        for odd in (True, False):
+            yield from ({**row, time: _at_edge(row.get(time), odd=odd)} for row in base.copies.fresh(base.rows))
+
+
+def _at_edge(value: Any, *, odd: bool) -> Any:
+    """A time in an odd hour at its first moment, or one in an even hour at its last; of text, to the millisecond."""
+    if not isinstance(value, str):
+        return value
+    if found := re.fullmatch(r"(\d{10})(\.?)\d{3}", value):
+        seconds = int(found[1])
+        first = seconds - seconds % 3600
+        edge = f"{first}{found[2]}000" if odd else f"{first + 3599}{found[2]}999"
+        return edge if seconds // 3600 % 2 == odd else value
+    found = re.fullmatch(r"(.*[T ](\d\d)):\d\d:\d\d\.\d{3}(\D?)", value)
+    edge = "00:00.000" if odd else "59:59.999"
+    return f"{found[1]}:{edge}{found[3]}" if found and int(found[2]) % 2 == odd else value
 
 
 def _in_branches(base: _Base) -> Iterator[dict[str, Any]]:
