@@ -38,7 +38,7 @@ class FieldClaim:
     """A derived column of the platform (see `Platform.derived`)."""
     recorded: tuple[str, ...] = ()
     """With `derived`: the recorded columns, at most one of which holds a value, that serve a backend which cannot
-    derive. Empty where only the derived column is right."""
+    derive, and then misses events in which the column is derived of others. Empty where only that is right."""
     choices: dict[str, Event] | None = None
     """The field's value is told by other columns: for each Sigma value (lower case), which columns hold what."""
     hashes: dict[str, str] | None = None

@@ -1,10 +1,12 @@
 """Events as Microsoft Sentinel's normalised view shows them: rows of ASIM's unifying parsers.
 
 They are those of hosts with Sysmon, by what the parsers of Azure/Azure-Sentinel (Parsers/ASim*) make of its events:
-one row an event (EventCount 1). That the direction of a session is told is what the schema asks for; the parser of
-Sysmon did not do so in version 0.0.2. Or the network sessions are those of Defender for Endpoint, which come from its
-raw events (vimNetworkSessionMicrosoft365Defender.yaml 0.4): once in 24 hours for the same values, with the program's
-name at the end whose host reports, the first part of the host's name, and the type NetworkSession.
+one row an event (EventCount 1). That for Windows (ASimNetworkSessionMicrosoftSysmon.yaml 0.1) tells no direction, but
+the address of the device that reports, and the program at the other end; that for Linux (version 0.3.1 of
+ASimNetworkSessionMicrosoftLinuxSysmon.yaml) tells both at the host's end, and the type NetworkSession. Or the network
+sessions are those of Defender for Endpoint, which come from its raw events (version 0.4 of
+vimNetworkSessionMicrosoft365Defender.yaml): once in 24 hours for the same values, with the program's name at the end
+whose host reports, the first part of the host's name, and the type NetworkSession.
 """
 
 from __future__ import annotations
@@ -37,15 +39,20 @@ _COLUMNS = {
 }
 """Sigma field -> the columns that may hold it, for fields that a scenario may lose on the way."""
 _OF_DEFENDER = {"EventProduct": "M365 Defender for Endpoint", "EventType": "NetworkSession"}
+_OF_LINUX = {"EventProduct": "Sysmon for Linux", "EventType": "NetworkSession"}
 _NUMBERS = frozenset({"SrcPortNumber", "DstPortNumber"})
 
 
 def normalised(
-    events: Iterable[AnyEvent], *, sensor: Literal["sysmon", "defender"] = "sysmon", direction: bool = True
+    events: Iterable[AnyEvent],
+    *,
+    sensor: Literal["sysmon", "sysmon_for_linux", "defender"] = "sysmon",
+    direction: bool = True,
 ) -> Iterator[Row]:
     """Rows of `_Im_NetworkSession`, `_Im_Dns` and `_Im_ProcessCreate`.
 
-    `sensor` is what the hosts have; `direction` says whether its parser tells which end opened a session.
+    `sensor` is what the hosts have; `direction` says whether its parser tells which end opened a session, by the
+    direction or by the address of the device that reports.
     """
     recorder = Recorder()
     for event in events:
@@ -60,23 +67,21 @@ def normalised(
             case NetworkConnection() if sensor == "defender":
                 if not recorder.records(values(event), event.time):
                     continue
-                row = _session(event) | _OF_DEFENDER
-                for name in ("ProcessName", "Username"):
-                    here, there = ("Src", "Dst") if event.initiated else ("Dst", "Src")
-                    row[f"{here}{name}"] = row.pop(f"{there}{name}")
-                row[f"{here}ProcessName"] = base_name(event.process.image)
+                row = _at_its_end(event) | _OF_DEFENDER
+                row["SrcProcessName" if event.initiated else "DstProcessName"] = base_name(event.process.image)
                 row["Dvc"] = event.host.name.split(".")[0]
                 row["EventResult"] = "Success" if event.answered else "Failure"
             case NetworkConnection():
                 if not event.answered:
                     continue
-                row = _session(event)
+                row = _at_its_end(event) | _OF_LINUX if sensor == "sysmon_for_linux" else _session(event)
             case DnsQuery():
                 row = _query(event)
             case ProcessCreation():
                 row = _creation(event)
         if not direction:
             row.pop("NetworkDirection", None)
+            row.pop("DvcIpAddr", None)
         for field, value in event.overrides:
             for column in _COLUMNS.get(field, ()):
                 if column in row:
@@ -102,7 +107,7 @@ def _session(event: NetworkConnection) -> Row:
     remote = spelled(event.remote_ip, event.spelling, uncompressed=True)
     here, there = ("Src", "Dst") if event.initiated else ("Dst", "Src")
     row = _common(event, "_Im_NetworkSession", "EndpointNetworkSession") | {
-        "NetworkDirection": "Outbound" if event.initiated else "Inbound",
+        "DvcIpAddr": event.local_ip,
         "NetworkProtocol": event.protocol.upper(),
         f"{here}IpAddr": event.local_ip,
         f"{here}PortNumber": event.local_port,
@@ -114,6 +119,15 @@ def _session(event: NetworkConnection) -> Row:
     }
     if event.remote_name:
         row[f"{there}Hostname"] = event.remote_name
+    return row
+
+
+def _at_its_end(event: NetworkConnection) -> Row:
+    """A session with its direction, and with the program and the user at the end whose host reports."""
+    row = _session(event) | {"NetworkDirection": "Outbound" if event.initiated else "Inbound"}
+    here, there = ("Src", "Dst") if event.initiated else ("Dst", "Src")
+    for name in ("ProcessName", "Username"):
+        row[f"{here}{name}"] = row.pop(f"{there}{name}")
     return row
 
 

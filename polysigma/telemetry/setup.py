@@ -44,10 +44,10 @@ class AsimSetup(BaseModel):
 
     model_config = _FROZEN
 
-    sensor: Literal["sysmon", "defender"] = "sysmon"
+    sensor: Literal["sysmon", "sysmon_for_linux", "defender"] = "sysmon"
     """The sensor on the hosts."""
     direction: bool = True
-    """Whether its parser tells the direction of a session."""
+    """Whether its parser tells the direction of a session, or the address of the device that reports it."""
 
 
 class CimSetup(BaseModel):

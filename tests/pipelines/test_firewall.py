@@ -122,7 +122,8 @@ def test_a_column_of_the_table_is_not_taken_for_a_derived_one_of_another_categor
 
 
 def test_what_defenders_parser_calls_as_a_firewalls_session_is_none():
-    assert '| where EventProduct != "M365 Defender for Endpoint"' in converted("asim", dst_port=23)
+    lines = converted("asim", dst_port=23)
+    assert '| where EventProduct !in ("M365 Defender for Endpoint", "Sysmon for Linux")' in lines
 
 
 @pytest.mark.parametrize("name", ["defender", "splunk_sysmon", "sysmon_json", "fdr"])

@@ -82,5 +82,7 @@ def test_only_outbound_connections_are_reported():
 
 def test_a_session_has_its_source_at_the_end_that_opened_it():
     rows = rows_of("inbound_connections", "asim")
-    assert {row["NetworkDirection"] for row in rows if row[TABLE] == "_Im_NetworkSession"} >= {"Inbound"}
+    sessions = [row for row in rows if row[TABLE] == "_Im_NetworkSession"]
+    assert {row["DvcIpAddr"] == row["SrcIpAddr"] for row in sessions} == {True, False}
+    assert all(row["DvcIpAddr"] in {row["SrcIpAddr"], row["DstIpAddr"]} for row in sessions)
     assert all(row["EventCount"] == 1 for row in rows)

@@ -64,7 +64,23 @@ def test_behind_asim_defender_shows_a_connection_once_a_day_with_the_name_of_the
     assert (found["EventProduct"], found["EventType"]) == ("M365 Defender for Endpoint", "NetworkSession")
 
 
-@pytest.mark.parametrize(("platform", "column"), [("asim", "NetworkDirection"), ("splunk_cim", "direction")])
+def test_behind_asim_sysmon_for_windows_tells_the_address_of_the_host_but_no_direction(rows):
+    """ASimNetworkSessionMicrosoftSysmon.yaml 0.1, ASimNetworkSessionMicrosoftSysmonWindowsEvent.yaml 0.2.1."""
+    for found in rows("asim"):
+        assert found["DvcIpAddr"] == found["SrcIpAddr"]
+        assert "NetworkDirection" not in found
+        assert ("DstProcessName" in found, "SrcProcessName" in found) == (True, False)
+
+
+def test_behind_asim_sysmon_for_linux_names_its_sessions_as_those_of_a_firewall_are(rows):
+    """ASimNetworkSessionMicrosoftLinuxSysmon.yaml 0.3.1."""
+    for found in rows("asim", rest=", setup: {asim: {sensor: sysmon_for_linux}}"):
+        assert (found["EventProduct"], found["EventType"]) == ("Sysmon for Linux", "NetworkSession")
+        assert found["NetworkDirection"] == "Outbound"
+        assert ("DstProcessName" in found, "SrcProcessName" in found) == (False, True)
+
+
+@pytest.mark.parametrize(("platform", "column"), [("asim", "DvcIpAddr"), ("splunk_cim", "direction")])
 def test_a_direction_that_is_not_told_is_missing(rows, platform, column):
     assert all(column in row for row in rows(platform))
     assert not any(column in row for row in rows(platform, rest=f", setup: {{{platform}: {{direction: false}}}}"))
