@@ -81,6 +81,18 @@ def probes(
     return list(map(opened.close, (*rows, *(row for maker in makers for row in maker(base)))))
 
 
+def nowhere(plan: Plan, rows: Sequence[Mapping[str, Any]], hosts: Iterable[str]) -> list[dict[str, Any]]:
+    """Copies of the rows without each value that is needed, where the plan looks beyond one host; none elsewhere.
+
+    Among the other rows what has no value would be common to many hosts, and left out for that.
+    """
+    copies = Copies(plan, rows, hosts)
+    if not any(isinstance(step, Annotate) and not set(copies.hosts) & set(step.by) for step in plan.steps):
+        return []
+    base = _Base(plan, rows, copies, frozenset(), empty=True)
+    return [row for name in base.raw(needed(plan)) for row in base.all(name, nothing)]
+
+
 def sources_of(plan: Plan, rows: Iterable[Mapping[str, Any]]) -> list[tuple[int, ...]]:
     """The numbers of the searches of a plan that find each row."""
     alone = [replace(plan, sources=(source,)) for source in plan.sources]

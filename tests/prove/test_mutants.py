@@ -16,7 +16,7 @@ import duckdb
 import pytest
 from copies import Copies, edges, fewest
 from plan_values import NO_ADDRESSES, OTHERWISE
-from probes import probes, sources_of
+from probes import nowhere, probes, sources_of
 from query_mutants import Mutant, mutants
 from survivors import GONE_THROUGH, excused, faults, too_loose
 
@@ -116,6 +116,8 @@ class Stand:
         unread, empty = UNREAD.get(self.target, frozenset()), trials[0].platform != "splunk_cim"
         for rows in repeated(plan, least):
             yield Ground(trials[0], probes(plan, rows, hosts, unread=unread, empty=empty))
+            if alone := nowhere(plan, rows, hosts):
+                yield Ground(trials[0], alone)
 
     def _raising(self, having: Sequence[tuple[Ground, list[dict[str, Any]]]], number: int) -> Iterator[list[Any]]:
         """The fewest rows of a scenario in which what one search finds raises a score; alone it hits nothing."""
