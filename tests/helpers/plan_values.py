@@ -162,9 +162,11 @@ def _filled(parts: Sequence[str | Wildcard], fill: Callable[[str], str], old: An
 
 
 def _beyond(parts: Sequence[str | Wildcard]) -> Iterator[Callable[[Any], Any]]:
-    """A text behind what a pattern asks for at the end, and one before what it asks for at the beginning."""
+    """A text behind what a pattern asks for at the end, one before a base name, and one before the beginning."""
     if isinstance(parts[0], Wildcard) and isinstance(parts[-1], str):
         yield partial(_filled, (*parts, "x"), _first_label)
+        if len(parts) == 2 and parts[1][:1] in {"/", "\\"}:
+            yield partial(_filled, (Wildcard.ANY, f"{parts[1][0]}x{parts[1][1:]}"), _first_label)
     if isinstance(parts[0], str) and isinstance(parts[-1], Wildcard):
         yield partial(_filled, ("x", *parts), _first_label)
 
@@ -241,6 +243,18 @@ def of_labels(plan: Plan) -> set[str]:
     """The columns of names whose labels are asked for."""
     nodes = _nodes(plan)
     return {name for node in nodes if isinstance(node, Call) and node.name == "labels" for name in columns(node)}
+
+
+def of_base_names(plan: Plan) -> set[str]:
+    """The columns of paths whose base name is asked for."""
+    nodes = _nodes(plan)
+    return {name for node in nodes if isinstance(node, Call) and node.name == "base_name" for name in columns(node)}
+
+
+def of_truth(plan: Plan) -> set[str]:
+    """The columns that are compared with true or false."""
+    compared = (node for node in _nodes(plan) if isinstance(node, Comparison) and isinstance(node.right, Constant))
+    return {name for node in compared if isinstance(node.right.value, bool) for name in columns(node.left)}
 
 
 def in_networks(plan: Plan) -> set[str]:

@@ -25,7 +25,9 @@ from plan_values import (
     measured,
     named,
     needed,
+    of_base_names,
     of_labels,
+    of_truth,
     values,
 )
 from ways import met, variations
@@ -54,6 +56,7 @@ SPELLED = (
     ("203.0.113.{}", "::FFFF:203.0.113.{}"),
     ("52.255.255.{}", "::ffff:34ff:ff{:02x}"),
     ("2001:db8::{}", "2001:0DB8:0:0::{:04}"),
+    ("host{}", "HOST{}"),
 )
 """Addresses by their last number in two spellings each; LogScale reads only the first pair as the same."""
 
@@ -77,7 +80,7 @@ def probes(
     rows = list(map(opened.open, rows))
     base = _Base(opened.plan, rows, Copies(opened.plan, rows, hosts), unread, empty)
     makers = (_compared, _measured, _missing, _in_capitals, _twins, _of_other_kinds, _in_branches, _with_long_lists)
-    makers += (_of_later, _spelled, _of_alternatives, _of_hosts, _of_keys)
+    makers += (_of_later, _spelled, _of_alternatives, _of_hosts, _of_keys, _turned)
     return list(map(opened.close, (*rows, *(row for maker in makers for row in maker(base)))))
 
 
@@ -135,6 +138,12 @@ class _Base:
         return sorted(found - set(self.copies.keys))
 
     @cached_property
+    def paths(self) -> list[str]:
+        """The columns of rows that are measured, and of whose values the base name is asked for."""
+        measures = set(self.raw(measured(self.plan)))
+        return [name for name in self.raw(of_base_names(self.plan)) if name in measures]
+
+    @cached_property
     def grouped(self) -> list[str]:
         """The columns of rows that are keys of groups."""
         return self.raw(column for step in self.plan.steps if isinstance(step, Group) for column in step.by)
@@ -184,14 +193,16 @@ def _measured(base: _Base) -> Iterator[dict[str, Any]]:
     for name in base.measured if base.empty else ():
         value = next((value for row in base.rows if (value := row.get(name))), None)
         if value is not None and not isinstance(value, bool):
+            number = str(value).isdigit()
             # LogScale is not asked to take an empty text for no number: no event has one.
-            none = partial(constant, None if str(value).isdigit() else "")
-            yield from base.all(name, none)
-            yield from base.last(name, none)
-            # One row more.
-            for place in base.lasts(name):
-                fresh = base.copies.fresh(base.rows)
-                yield from (*fresh, {**fresh[place], name: none(None)})
+            nones = [None] * number + [""] * (not number or (isinstance(value, str) and base.reads_spellings))
+            for none in (partial(constant, one) for one in nones):
+                yield from base.all(name, none)
+                yield from base.last(name, none)
+                # One row more.
+                for place in base.lasts(name):
+                    fresh = base.copies.fresh(base.rows)
+                    yield from (*fresh, {**fresh[place], name: none(None)})
 
 
 def _missing(base: _Base) -> Iterator[dict[str, Any]]:
@@ -204,6 +215,9 @@ def _missing(base: _Base) -> Iterator[dict[str, Any]]:
             row = base.rows[place]
             others = [other for other in base.measured if other != name and there(row.get(other))]
             beside = {other: _other(row[other], base.choices.get(other, [])) for other in others}
+            # Of programs by whose name rows are grouped the path is counted: another one of the same name.
+            paths = [other for other in base.paths if other != name and other not in beside and there(row.get(other))]
+            beside |= {other: _elsewhere(row[other]) for other in paths}
             fresh = base.copies.fresh(base.rows)
             yield from (*fresh, {**fresh[place], **beside, name: nothing(row.get(name))})
 
@@ -233,8 +247,8 @@ def _twins(base: _Base) -> Iterator[dict[str, Any]]:
             }
             if later:
                 yield {**row, **dict.fromkeys(changed, "1.1.1.1"), **later}
-    # Of several addresses, and of numbers beside them, one at a time; the later one first.
-    addresses = [name for name in base.grouped if any(is_ipv4(row.get(name)) for row in base.rows)]
+    # Of several addresses, which may be no key but counted, and of numbers beside them, one at a time; the later first.
+    addresses = [name for name in base.copies.keys if any(is_ipv4(row.get(name)) for row in base.rows)]
     for name in base.grouped if len(addresses) > 1 else ():
         fresh = base.copies.fresh(base.rows)
         for known in (base.choices.get(name, []), ()):
@@ -440,13 +454,31 @@ def _of_keys(base: _Base) -> Iterator[dict[str, Any]]:
             yield from (*fresh, {**fresh[place], name: _other(fresh[place][name])})
         if not any(is_ipv4(row.get(name)) for row in base.rows):
             continue
-        for spelled in SPELLED[: 3 if base.reads_spellings else 1]:
+        for spelled in SPELLED if base.reads_spellings else SPELLED[:1]:
             fresh = base.copies.fresh(base.rows)
             for number, row in enumerate([*fresh, fresh[-1]]):
                 if is_ipv4(row.get(name)):
                     yield {**row, name: spelled[number % 2].format(int(row[name].split(".")[3]))}
                 else:
                     yield row
+
+
+def _turned(base: _Base) -> Iterator[dict[str, Any]]:
+    """The other of the two values of a column that is true or false, such as who opened a connection."""
+    for name in base.raw(of_truth(base.plan)):
+        if any(_otherwise(row.get(name)) != row.get(name) for row in base.rows):
+            yield from base.last(name, _otherwise)
+            yield from base.all(name, _otherwise)
+
+
+def _otherwise(value: Any) -> Any:
+    """False for true, and true for false, also as text; any other value as it is."""
+    return not value if isinstance(value, bool) else {"true": "false", "false": "true"}.get(value, value)
+
+
+def _elsewhere(value: Any) -> Any:
+    """The path of a program of the same name in another folder; what is no path as it is."""
+    return re.sub(r"(?=[/\\][^/\\]*$)", "x", value) if isinstance(value, str) else value
 
 
 def _varied(value: Any, number: int, known: Sequence[int]) -> Any:

@@ -6,8 +6,23 @@ from plan_values import values
 from probes import probes
 from ways import met, variations, ways
 
-from polysigma.plan.expressions import TRUE, And, Call, Column, Constant, In, ListLiteral, Not, Or, TextMatch, Wildcard
-from polysigma.plan.steps import Plan, Source
+from polysigma.plan.expressions import (
+    TRUE,
+    And,
+    Call,
+    Column,
+    Comparison,
+    Constant,
+    Exists,
+    In,
+    ListLiteral,
+    Not,
+    Or,
+    TextMatch,
+    Wildcard,
+)
+from polysigma.plan.steps import Derive, Group, Measure, Plan, Source
+from polysigma.plan.types import Type
 
 TASK = And(
     (
@@ -84,3 +99,32 @@ def test_a_row_of_a_data_model_is_of_another_kind_without_any_one_of_its_tags():
         ("communicate",),
     }
     assert all(one["tag"] == row["tag"] for one in made if one["datamodel"] == row["datamodel"])
+
+
+def test_what_is_true_or_false_is_also_the_other():
+    opened = Comparison("=", Column("Initiated"), Constant(value=True))
+    source = Source("b", opened, types={"Initiated": Type.BOOLEAN})
+    made = probes(Plan("a", "a", (source,), (), None), [{"Initiated": "true"}], [])
+    assert {"Initiated": "false"} in made
+
+
+def test_a_row_that_is_not_found_has_a_program_of_the_same_name_in_another_folder():
+    name = Call("base_name", (Column("Image"),))
+    steps = (
+        Derive((("Program", name),)),
+        Group(("Program",), (Measure("Images", "values", Column("Image")),)),
+    )
+    plan = Plan("a", "a", (Source("b", Exists(Column("Peer"))),), steps, None)
+    made = probes(plan, [{"Image": "C:\\a\\b.exe", "Peer": "p"}], [])
+    assert {"Image": "C:\\ax\\b.exe", "Peer": ""} in made
+
+
+def test_a_number_that_is_text_is_also_empty_text_where_it_is_counted():
+    plan = Plan("a", "a", (Source("b", TRUE),), (Group((), (Measure("Ports", "distinct", Column("Port")),)),), None)
+    assert {"Port": ""} in probes(plan, [{"Port": "25"}], [])
+    assert {"Port": ""} not in probes(plan, [{"Port": 25}], [])
+
+
+def test_the_name_of_a_program_is_also_longer_at_its_beginning():
+    plan = Plan("a", "a", (Source("b", TextMatch(Column("Image"), (Wildcard.ANY, "\\sc.exe"))),), (), None)
+    assert "C:\\a\\xsc.exe" in [value("C:\\a") for _, value in values(plan)]

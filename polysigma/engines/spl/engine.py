@@ -198,7 +198,9 @@ def _stage(command: Command, lookups: Mapping[str, Sequence[str]]) -> Stage:
             start = f"{prefix}."
             return lambda rows: [{name.removeprefix(start): value for name, value in row.items()} for row in rows]
         case Mvexpand(field=field):
-            return lambda rows: [{**row, field: one} for row in rows for one in several(row.get(field))]
+            # The manual does not say what becomes of a row without a value. It stays, as one of one value does: a query
+            # that relies on its going is found wrong, and ours ask for a value before.
+            return lambda rows: [{**row, field: one} for row in rows for one in several(row.get(field)) or [None]]
         case Lookup():
             return lambda rows: _looked_up(rows, command, lookups)
         case Append() | Search() | Tstats():

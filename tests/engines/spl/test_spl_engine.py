@@ -201,6 +201,11 @@ def test_a_row_comes_once_for_each_value_that_is_expanded():
     assert [row["r"] for row in rows_of('eval r=mvappend("a", "b") | mvexpand r', {})] == ["a", "b"]
 
 
+def test_mvexpand_keeps_a_row_without_a_value():
+    """The manual does not say so: a query is not to rely on the other."""
+    assert [row.get("r") for row in rows_of("eval r=null() | mvexpand r", {})] == [None]
+
+
 def test_a_format_shows_a_field_otherwise_and_leaves_its_value():
     """Search Reference, "fieldformat": the underlying value does not change."""
     assert rows_of('fieldformat t=strftime(t, "%H:%M")', {"t": 60})[0]["t"] == 60
