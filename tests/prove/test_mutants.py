@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections import Counter, defaultdict
 from collections.abc import Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 from math import inf
@@ -18,6 +18,7 @@ from copies import Copies, edges, fewest
 from plan_values import NO_ADDRESSES, OTHERWISE
 from probes import nowhere, probes, sources_of
 from query_mutants import Mutant, mutants
+from rhythms import RHYTHMS
 from survivors import GONE_THROUGH, excused, faults, too_loose
 
 from polysigma.catalog import packaged_names, read_rules
@@ -86,6 +87,11 @@ class Stand:
         self.grounds = alike if any(any(ground.oracle) for ground in alike) else alike + otherwise
         self.grounds.sort(key=lambda ground: len(ground.data.rows))
         self.grounds = [*self._made(trials), *self.grounds]
+        if trials[0].rule in RHYTHMS:
+            own = RHYTHMS[trials[0].rule]()
+            self.grounds.append(
+                Ground(replace(trials[0], scenario=own), list(render(generate(own), trials[0].renderer)))
+            )
         self._columns: dict[int, set[object]] = {}
         self._kills: Counter[int] = Counter()
 
