@@ -58,6 +58,8 @@ def _of_pauses() -> list[list[float]]:
         *(paused(70 + off * way for off in (*[34] * 13, 9, 37, most) for way in (1, -1)) for most in (49, 49.5)),
         # So little empty that pauses tell nothing, and a little more.
         *(clock(period, int(1860 // period)) for period in (24, 24.9, 25, 25.1, 27, 30)),
+        # Nothing empty at all.
+        clock(20, 93),
     ]
     draw = Random(3)
     found.append(paused(round(180 * (1 + draw.uniform(-1, 1)), 3) for _ in range(36)))
@@ -76,6 +78,8 @@ def _of_connections() -> list[list[float]]:
         counted([1, 2, 3, 3] * 12, 5),
         counted([1, 3, 3] * 20, 6),
         counted([1, 3, 3, 1, 3] * 16, 7),
+        # More even than chance can tell: from the end of one minute to the beginning of another.
+        sorted([57, 58, 59, *(60 + at for at in counted([3] * 31, 9)), *(60 * 32 + at for at in (0, 1, 2))]),
         # A minute of work.
         counted([3] * 20 + [30] + [3] * 15, 11),
     ]

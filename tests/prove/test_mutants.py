@@ -77,6 +77,7 @@ class Stand:
         self.target = bench.verdict.target
         self.engine = bench.runner
         outputs = trials[0].plan.outputs
+        self._rhythms = RHYTHMS.get(trials[0].rule)
         self._lists = [name for one in outputs if one.type is Type.LIST for name in one.columns]
         alike, otherwise = [], []
         for trial in trials:
@@ -87,8 +88,8 @@ class Stand:
         self.grounds = alike if any(any(ground.oracle) for ground in alike) else alike + otherwise
         self.grounds.sort(key=lambda ground: len(ground.data.rows))
         self.grounds = [*self._made(trials), *self.grounds]
-        if trials[0].rule in RHYTHMS:
-            own = RHYTHMS[trials[0].rule]()
+        if self._rhythms is not None:
+            own = self._rhythms()
             self.grounds.append(
                 Ground(replace(trials[0], scenario=own), list(render(generate(own), trials[0].renderer)))
             )
@@ -96,7 +97,10 @@ class Stand:
         self._kills: Counter[int] = Counter()
 
     def _made(self, trials: list[Trial]) -> Iterator[Ground]:
-        """The edges of all scenarios with hits; then the fewest rows that hit, with other values."""
+        """The edges of all scenarios with hits; then the fewest rows that hit, with other values.
+
+        Of a detection with rhythms of its own, which are at its edges, only the first scenario is repeated.
+        """
         having = [(ground, self._bare(ground)) for ground in self.grounds if any(ground.oracle)]
         having = [one for one in having if len(one[1]) <= MOST_TAKEN] or having[:1]
         plan = trials[0].plan
@@ -104,11 +108,10 @@ class Stand:
         copies = Copies(plan, [row for _, rows in having for row in rows], hosts)
         made: list[dict[str, Any]] = []
         least = []
-        for ground, rows in having:
+        for ground, rows in having if self._rhythms is None else having[:1]:
             ordered = [rows[number] for number in ground.data.ordered[1]]
-            told = partial(self._told, ground)
-            counts = edges(ordered, told)
-            for count in counts:
+            counts = edges(ordered, partial(self._told, ground))
+            for count in counts if self._rhythms is None else ():
                 if len(made) + count <= MOST_ROWS:
                     made += copies.fresh(ordered[:count])
             parts = [ordered[: next(count for count in counts if self._hits(ground, ordered[:count]))]]
