@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from itertools import accumulate, repeat
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from polysigma.telemetry import Scenario
+from polysigma.telemetry.sysmon import LOGGING_DELAY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 HOSTS = ("ws-01", "ws-02", "ws-03", "ws-04")
 
@@ -98,6 +99,12 @@ def regular_beacon() -> Scenario:
     for number, hosts in ((9, HOSTS), (11, HOSTS[:1])):
         traffic.append({"kind": "exact", "to": f"198.51.100.{number}", "port": 9000, "at": few, "hosts": list(hosts)})
     return Scenario.model_validate({"name": "rhythms", "hosts": list(HOSTS), "traffic": traffic})
+
+
+def punctual(rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The rows as if events of Sysmon's came to Splunk at once, so that times lie where they do on other platforms."""
+    for row in rows:
+        yield {**row, "_time": row["_time"] - LOGGING_DELAY} if {"_time", "UtcTime"} <= set(row) else {**row}
 
 
 RHYTHMS = {"regular_beacon_to_rare_destination": regular_beacon}

@@ -18,7 +18,7 @@ from copies import Copies, edges, fewest
 from plan_values import NO_ADDRESSES, OTHERWISE
 from probes import nowhere, probes, sources_of
 from query_mutants import Mutant, mutants
-from rhythms import RHYTHMS
+from rhythms import RHYTHMS, punctual
 from survivors import GONE_THROUGH, excused, faults, too_loose
 
 from polysigma.catalog import packaged_names, read_rules
@@ -90,9 +90,8 @@ class Stand:
         self.grounds = [*self._made(trials), *self.grounds]
         if self._rhythms is not None:
             own = self._rhythms()
-            self.grounds.append(
-                Ground(replace(trials[0], scenario=own), list(render(generate(own), trials[0].renderer)))
-            )
+            rows = list(punctual(render(generate(own), trials[0].renderer)))
+            self.grounds.append(Ground(replace(trials[0], scenario=own), rows))
         self._columns: dict[int, set[object]] = {}
         self._kills: Counter[int] = Counter()
 
