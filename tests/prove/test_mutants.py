@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 from copies import Copies, edges, fewest
+from fallbacks import fallbacks
 from plan_values import NO_ADDRESSES, OTHERWISE
 from probes import nowhere, probes, sources_of
 from query_mutants import Mutant, mutants
@@ -126,6 +127,8 @@ class Stand:
             yield Ground(trials[0], probes(plan, rows, hosts, unread=unread, empty=empty))
             if alone := nowhere(plan, rows, hosts):
                 yield Ground(trials[0], alone)
+            if trials[0].platform == "fdr":
+                yield Ground(trials[0], list(fallbacks(plan, rows, hosts)))
 
     def _raising(self, having: Sequence[tuple[Ground, list[dict[str, Any]]]], number: int) -> Iterator[list[Any]]:
         """The fewest rows of a scenario in which what one search finds raises a score; alone it hits nothing."""
