@@ -40,7 +40,15 @@ if TYPE_CHECKING:
     from polysigma.prove.trial import Trial
 
 PLATFORMS = tuple(platform for platform, _ in pairs([], None))
-MOST = {"falcon": 0, "splunk_sysmon": 24, "sysmon_json": 12, "defender": 12, "sentinel": 12, "asim": 12}
+MOST = {
+    "falcon": 0,
+    "splunk_sysmon": 24,
+    "splunk_cim": 12,
+    "sysmon_json": 12,
+    "defender": 12,
+    "sentinel": 12,
+    "asim": 12,
+}
 """Mutants of one query that are tried: chosen by their digest, of each kind in turn. 0 is all of them."""
 
 UNREAD = {
@@ -122,13 +130,14 @@ class Stand:
                 least += self._raising(having, number)
         if made:
             yield Ground(trials[0], made)
-        unread, empty = UNREAD.get(self.target, frozenset()), trials[0].platform != "splunk_cim"
+        # An accelerated data model has its own word for what is empty, such as unknown.
+        unread, empty = UNREAD.get(self.target, frozenset()), "| tstats" not in self.text
         for rows in repeated(plan, least):
             yield Ground(trials[0], probes(plan, rows, hosts, unread=unread, empty=empty))
             if alone := nowhere(plan, rows, hosts):
                 yield Ground(trials[0], alone)
-            if trials[0].platform == "fdr":
-                yield Ground(trials[0], list(fallbacks(plan, rows, hosts)))
+            for lacking in fallbacks(plan, rows, hosts) if trials[0].platform == "fdr" else ():
+                yield Ground(trials[0], lacking)
 
     def _raising(self, having: Sequence[tuple[Ground, list[dict[str, Any]]]], number: int) -> Iterator[list[Any]]:
         """The fewest rows of a scenario in which what one search finds raises a score; alone it hits nothing."""
