@@ -88,17 +88,28 @@ def _of_connections() -> list[list[float]]:
 
 def regular_beacon() -> Scenario:
     """Every rhythm at once, each to an address of its own; some to two ports or from several hosts."""
-    traffic = [
-        {"kind": "exact", "to": f"203.0.113.{number}", "port": 443, "at": times, "hosts": ["ws-01"]}
-        for number, times in enumerate((*_of_pauses(), *_of_connections()), 1)
-    ]
+    rhythms = (*_of_pauses(), *_of_connections())
+    traffic = [_exact(f"203.0.113.{number}", 443, times, HOSTS[:1]) for number, times in enumerate(rhythms, 1)]
     # Two ports of one address, as numbers in another order than as texts; and as many hosts of each as may be.
-    few = sorted([*clock(300, 9)])
+    few = clock(300, 9)
     for port, hosts in ((9000, HOSTS[:2]), (10000, HOSTS[1:])):
-        traffic.append({"kind": "exact", "to": "198.51.100.10", "port": port, "at": few, "hosts": list(hosts)})
-    for number, hosts in ((9, HOSTS), (11, HOSTS[:1])):
-        traffic.append({"kind": "exact", "to": f"198.51.100.{number}", "port": 9000, "at": few, "hosts": list(hosts)})
+        traffic.append(_exact("198.51.100.10", port, few, hosts))
+    traffic += [_exact("198.51.100.9", 9000, few, HOSTS), _exact("198.51.100.11", 9000, few, HOSTS[:1])]
+    # A pause that is too long to be measured, beside another host and another port with longer ones.
+    lone = paused([*[240] * 5, 2161, *[240] * 4])
+    for number, port, host in ((14, 443, HOSTS[1]), (15, 444, HOSTS[0])):
+        to = f"198.51.100.{number}"
+        traffic += [_exact(to, 443, lone, HOSTS[:1]), _exact(to, port, (55, 20000), [host])]
+    # More programs in a minute than are kept of it, in several slots; and one in three slots before another one.
+    for number, programs in ((12, {15: "a", 16: "b", 35: "c", 36: "d"}), (13, {5: "m", 25: "m", 56: "z"})):
+        to = f"198.51.100.{number}"
+        traffic.append(_exact(to, 443, clock(300, 14), HOSTS[:1], image="C:\\Temp\\m.exe"))
+        traffic += [_exact(to, 443, [at], HOSTS[:1], image=f"C:\\Temp\\{name}.exe") for at, name in programs.items()]
     return Scenario.model_validate({"name": "rhythms", "hosts": list(HOSTS), "traffic": traffic})
+
+
+def _exact(to: str, port: int, at: Sequence[float], hosts: Sequence[str], **more: str) -> dict[str, Any]:
+    return {"kind": "exact", "to": to, "port": port, "at": list(at), "hosts": list(hosts), **more}
 
 
 def punctual(rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -32,6 +32,7 @@ GONE_THROUGH = {
         "miner_stratum_connection",
         "persistence_then_beacon",
         "powershell_download_loop",
+        "regular_beacon_to_rare_destination",
         "smtp_spam_burst",
         "socks_relay_node",
         "telnet_ssh_spray",
@@ -58,10 +59,14 @@ GONE_THROUGH = {
     ),
     "sysmon_json": (
         "botnet_node_beaconing",
+        "connection_burst_ddos",
         "dns_query_burst_dga",
         "irc_connection_from_workstation",
+        "miner_stratum_connection",
+        "persistence_then_beacon",
         "powershell_download_loop",
         "smtp_spam_burst",
+        "socks_relay_node",
         "telnet_ssh_spray",
     ),
     "defender": (
@@ -96,6 +101,12 @@ GONE_THROUGH = {
         "powershell_download_loop",
         "smtp_spam_burst",
         "telnet_ssh_spray",
+    ),
+    "fdr": (
+        "botnet_node_beaconing",
+        "dns_query_burst_dga",
+        "powershell_download_loop",
+        "smtp_spam_burst",
     ),
 }
 """By platform, the queries whose survivors have been gone through. Of the others see `POLYSIGMA_MUTANTS`."""

@@ -45,11 +45,14 @@ MOST = {
     "splunk_sysmon": 24,
     "splunk_cim": 12,
     "sysmon_json": 12,
+    "fdr": 12,
     "defender": 12,
     "sentinel": 12,
     "asim": 12,
 }
 """Mutants of one query that are tried: chosen by their digest, of each kind in turn. 0 is all of them."""
+MOST_OF = {("regular_beacon_to_rare_destination", "falcon"): 150}
+"""The same for one query, whose mutants, all of which have been tried, take minutes."""
 
 UNREAD = {
     "logscale": frozenset({*OTHERWISE, "::ffff:300.1.1.1"}),
@@ -297,7 +300,7 @@ def test_some_mutants_of_a_query_are_told_from_it():
     ],
 )
 def test_every_mutant_of_a_query_is_told_from_it_or_known_to_be_the_same(name, platform):
-    found = tried(name, platform, MOST[platform])
+    found = tried(name, platform, MOST_OF.get((name, platform), MOST[platform]))
     assert not found.faults(), "\n".join(found.faults())
     assert len(found.of(Outcome.KILLED)) >= len(found.of(Outcome.STILLBORN))
 
