@@ -17,15 +17,49 @@ if TYPE_CHECKING:
 
     from polysigma.plan.steps import Plan
 
-HOUR = 3600
+DAY = 86_400
+LATER = 3_000
 ADDRESSES = (("",), ("2001:DB8::5",), ("fe80::1%3",), ("2001:db8::7%3",), ("2001:db8::7%3", "2001:db8::7%4"))
 
 
-def fallbacks(plan: Plan, rows: Sequence[Mapping[str, Any]], hosts: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Copies of named hosts, without each of the times, with addresses in each of their columns, and of half a host."""
-    copies = Copies(plan, rows, hosts)
+def fallbacks(plan: Plan, rows: Sequence[Mapping[str, Any]], hosts: Iterable[str]) -> Iterator[list[dict[str, Any]]]:
+    """Copies of named hosts, without each of the times, with addresses in each of their columns, and of half a host.
+
+    Then, by themselves so that all windows of them are run, copies that each of the times puts at an edge of a day, and
+    others most of an hour later, so that some window begins or ends in between.
+    """
+    # Not every kind of event has a time of its context.
+    copies = Copies(plan, [*rows, {"ContextTimeStamp": None}], hosts)
+    times = copies.raw(TIME_COLUMN)
+    yield [row for made in (_of_hosts, _of_addresses) for row in made(copies, rows)] + [
+        {**row, **dict.fromkeys(times[:gone])} for gone in range(1, len(times)) for row in copies.fresh(rows)
+    ]
+    for place, name in enumerate(times if len(times) > 1 else ()):
+        unit = 1_000 if place == len(times) - 1 else 1
+        for into in (0, DAY - 1):
+            # Of several the first that is there decides.
+            yield [
+                {**row, **dict.fromkeys(times[:place]), name: str((_day(row[times[-1]], into) + later) * unit)}
+                for later in (0, LATER)
+                for row in copies.fresh(rows)
+            ]
+
+
+def _day(milliseconds: str, into: int) -> int:
+    """So many seconds into the day of a time."""
+    return int(milliseconds) // 1_000 // DAY * DAY + into
+
+
+def _of_hosts(copies: Copies, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     yield from ({**row, "ComputerName": "PC-1"} for row in copies.fresh(rows))
-    yield from _of_times(copies, rows, copies.raw(TIME_COLUMN))
+    for name in copies.hosts if len(copies.hosts) > 1 else ():
+        fresh = copies.fresh(rows)
+        yield from fresh
+        for number in range(3):
+            yield from ({**row, **{one: f"{row.get(one)}-{number}" for one in copies.hosts}, name: ""} for row in fresh)
+
+
+def _of_addresses(copies: Copies, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for names in copies.alternatives():
         places = [place for place, row in enumerate(rows) if any(there(row.get(name)) for name in names)]
         text = any(isinstance(rows[place].get(name), str) for place in places for name in names)
@@ -36,22 +70,3 @@ def fallbacks(plan: Plan, rows: Sequence[Mapping[str, Any]], hosts: Iterable[str
                     for number, place in enumerate(some):
                         fresh[place] |= {**dict.fromkeys(names), name: values[number % len(values)]}
                     yield from fresh
-    for name in copies.hosts if len(copies.hosts) > 1 else ():
-        fresh = copies.fresh(rows)
-        yield from fresh
-        for number in range(3):
-            yield from ({**row, **{one: f"{row.get(one)}-{number}" for one in copies.hosts}, name: ""} for row in fresh)
-
-
-def _of_times(copies: Copies, rows: Sequence[Mapping[str, Any]], times: list[str]) -> Iterator[dict[str, Any]]:
-    """Without the first of the times, without the first two and so on; then the last of them alone, on the hour."""
-    for gone in range(1, len(times)):
-        yield from ({**row, **dict.fromkeys(times[:gone])} for row in copies.fresh(rows))
-        for row in copies.fresh(rows):
-            # Of two the first decides: it is an hour earlier.
-            found = row.get(times[gone])
-            before = {times[gone - 1]: f"{float(found) - HOUR:.3f}"} if there(found) and gone + 1 < len(times) else {}
-            yield {**row, **before}
-    for row in copies.fresh(rows) if len(times) > 1 else ():
-        last = int(row[times[-1]])
-        yield {**row, **dict.fromkeys(times[:-1]), times[-1]: str(last - last % (HOUR * 1000))}

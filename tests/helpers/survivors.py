@@ -107,6 +107,7 @@ GONE_THROUGH = {
         "dns_query_burst_dga",
         "powershell_download_loop",
         "smtp_spam_burst",
+        "telnet_ssh_spray",
     ),
 }
 """By platform, the queries whose survivors have been gone through. Of the others see `POLYSIGMA_MUTANTS`."""
