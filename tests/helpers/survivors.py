@@ -55,6 +55,7 @@ GONE_THROUGH = {
         "irc_connection_from_workstation",
         "powershell_download_loop",
         "smtp_spam_burst",
+        "socks_relay_node",
         "telnet_ssh_spray",
     ),
     "sysmon_json": (
