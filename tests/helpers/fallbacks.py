@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from copies import Copies, there
+from copies import Copies, is_ipv4, there
 
 from polysigma.plan.steps import TIME_COLUMN
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DAY = 86_400
 LATER = 3_000
+FEW = 10
 ADDRESSES = (("",), ("2001:DB8::5",), ("fe80::1%3",), ("2001:db8::7%3",), ("2001:db8::7%3", "2001:db8::7%4"))
 
 
@@ -26,7 +27,7 @@ def fallbacks(plan: Plan, rows: Sequence[Mapping[str, Any]], hosts: Iterable[str
     """Copies of named hosts, without each of the times, with addresses in each of their columns, and of half a host.
 
     Then, by themselves so that all windows of them are run, copies that each of the times puts at an edge of a day, and
-    others most of an hour later, so that some window begins or ends in between.
+    others most of an hour later, of few rows all day, so that some window begins or ends in between.
     """
     # Not every kind of event has a time of its context.
     copies = Copies(plan, [*rows, {"ContextTimeStamp": None}], hosts)
@@ -40,7 +41,7 @@ def fallbacks(plan: Plan, rows: Sequence[Mapping[str, Any]], hosts: Iterable[str
             # Of several the first that is there decides.
             yield [
                 {**row, **dict.fromkeys(times[:place]), name: str((_day(row[times[-1]], into) + later) * unit)}
-                for later in (0, LATER)
+                for later in (range(0, DAY, LATER) if len(rows) < FEW else (0, LATER))
                 for row in copies.fresh(rows)
             ]
 
@@ -62,6 +63,11 @@ def _of_hosts(copies: Copies, rows: Sequence[Mapping[str, Any]]) -> Iterator[dic
 def _of_addresses(copies: Copies, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for names in copies.alternatives():
         places = [place for place, row in enumerate(rows) if any(there(row.get(name)) for name in names)]
+        # Two addresses of one host, the later one first.
+        fresh = copies.fresh(rows)
+        for name in names:
+            for address in ("99.9.9.9", "52.1.1.1") if any(is_ipv4(row.get(name)) for row in fresh) else ():
+                yield from ({**row, name: address} if is_ipv4(row.get(name)) else row for row in fresh)
         text = any(isinstance(rows[place].get(name), str) for place in places for name in names)
         for values in ADDRESSES if text else ():
             for name in names:

@@ -105,7 +105,9 @@ GONE_THROUGH = {
     ),
     "fdr": (
         "botnet_node_beaconing",
+        "connection_burst_ddos",
         "dns_query_burst_dga",
+        "irc_connection_from_workstation",
         "powershell_download_loop",
         "smtp_spam_burst",
         "telnet_ssh_spray",
