@@ -51,6 +51,7 @@ GONE_THROUGH = {
         "telnet_ssh_spray",
     ),
     "splunk_cim": (
+        "botnet_node_beaconing",
         "dns_query_burst_dga",
         "irc_connection_from_workstation",
         "powershell_download_loop",
