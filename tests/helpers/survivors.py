@@ -46,6 +46,7 @@ GONE_THROUGH = {
         "miner_stratum_connection",
         "persistence_then_beacon",
         "powershell_download_loop",
+        "regular_beacon_to_rare_destination",
         "smtp_spam_burst",
         "socks_relay_node",
         "telnet_ssh_spray",
