@@ -53,6 +53,7 @@ GONE_THROUGH = {
     ),
     "splunk_cim": (
         "botnet_node_beaconing",
+        "connection_burst_ddos",
         "dns_query_burst_dga",
         "irc_connection_from_workstation",
         "powershell_download_loop",
