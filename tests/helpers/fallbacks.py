@@ -46,6 +46,24 @@ def fallbacks(plan: Plan, rows: Sequence[Mapping[str, Any]], hosts: Iterable[str
             ]
 
 
+def of_starts(plan: Plan, rows: Sequence[Mapping[str, Any]], hosts: Iterable[str]) -> Iterator[list[dict[str, Any]]]:
+    """Copies in which starts of processes alone are at an edge of a day, by each of the times, and others all day."""
+    copies = Copies(plan, [*rows, {"ContextTimeStamp": None}], hosts)
+    times = copies.raw(TIME_COLUMN)
+    starts = [place for place, row in enumerate(rows) if there(row.get("ProcessStartTime"))]
+    for number, name in enumerate(times if starts and len(starts) < len(rows) else ()):
+        unit = 1_000 if number == len(times) - 1 else 1
+        for into in (0, DAY - 1):
+            fresh = copies.fresh(rows)
+            made = [(fresh[place], 0) for place in starts]
+            made += [(row, later) for later in range(LATER, DAY, LATER) for row in copies.fresh([rows[starts[0]]])]
+            others = [row for place, row in enumerate(fresh) if place not in starts]
+            yield others + [
+                {**row, **dict.fromkeys(times[:number]), name: str((_day(row[times[-1]], into) + later) * unit)}
+                for row, later in made
+            ]
+
+
 def _day(milliseconds: str, into: int) -> int:
     """So many seconds into the day of a time."""
     return int(milliseconds) // 1_000 // DAY * DAY + into

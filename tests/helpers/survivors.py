@@ -111,6 +111,7 @@ GONE_THROUGH = {
         "connection_burst_ddos",
         "dns_query_burst_dga",
         "irc_connection_from_workstation",
+        "persistence_then_beacon",
         "powershell_download_loop",
         "smtp_spam_burst",
         "telnet_ssh_spray",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 from copies import Copies, edges, fewest
-from fallbacks import fallbacks
+from fallbacks import fallbacks, of_starts
 from plan_values import NO_ADDRESSES, OTHERWISE
 from probes import nowhere, probes, sources_of
 from query_mutants import Mutant, mutants
@@ -139,8 +139,8 @@ class Stand:
             yield Ground(trials[0], probes(plan, rows, hosts, unread=unread, empty=empty))
             if alone := nowhere(plan, rows, hosts):
                 yield Ground(trials[0], alone)
-            for lacking in fallbacks(plan, rows, hosts) if trials[0].platform == "fdr" else ():
-                yield Ground(trials[0], lacking)
+            for make in (fallbacks, of_starts) if trials[0].platform == "fdr" else ():
+                yield from (Ground(trials[0], lacking) for lacking in make(plan, rows, hosts))
 
     def _raising(self, having: Sequence[tuple[Ground, list[dict[str, Any]]]], number: int) -> Iterator[list[Any]]:
         """The fewest rows of a scenario in which what one search finds raises a score; alone it hits nothing."""
