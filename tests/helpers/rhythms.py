@@ -95,11 +95,14 @@ def regular_beacon() -> Scenario:
     for port, hosts in ((9000, HOSTS[:2]), (10000, HOSTS[1:])):
         traffic.append(_exact("198.51.100.10", port, few, hosts))
     traffic += [_exact("198.51.100.9", 9000, few, HOSTS), _exact("198.51.100.11", 9000, few, HOSTS[:1])]
-    # A pause that is too long to be measured, beside another host and another port with longer ones.
-    lone = paused([*[240] * 5, 2161, *[240] * 4])
-    for number, port, host in ((14, 443, HOSTS[1]), (15, 444, HOSTS[0])):
-        to = f"198.51.100.{number}"
-        traffic += [_exact(to, 443, lone, HOSTS[:1]), _exact(to, port, (55, 20000), [host])]
+    # A pause that is too long to be measured, or not, beside another host, and another port, at other times.
+    lone = paused([*[240] * 5, 2161, *[240] * 4], start=20055)
+    long = paused([*[240] * 8, 1000, *[240] * 8])
+    beside = ((lone, (20055, 40055)), (lone, (55, 20055)), (long, clock(60, 14)))
+    for number, (times, others) in enumerate(beside):
+        for turn, (host, port) in enumerate(((HOSTS[1], 443), (HOSTS[0], 444))):
+            to = f"198.51.100.{20 + 2 * number + turn}"
+            traffic += [_exact(to, 443, times, HOSTS[:1]), _exact(to, port, others, [host])]
     # More programs in a minute than are kept of it, in several slots; and one in three slots before another one.
     for number, programs in ((12, {15: "a", 16: "b", 35: "c", 36: "d"}), (13, {5: "m", 25: "m", 56: "z"})):
         to = f"198.51.100.{number}"
