@@ -98,13 +98,8 @@ GONE_THROUGH = {
         "telnet_ssh_spray",
     ),
     "asim": (
-        "botnet_node_beaconing",
-        "connection_burst_ddos",
         "dns_query_burst_dga",
-        "irc_connection_from_workstation",
         "powershell_download_loop",
-        "smtp_spam_burst",
-        "telnet_ssh_spray",
     ),
     "fdr": (
         "botnet_node_beaconing",
