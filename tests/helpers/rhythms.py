@@ -95,10 +95,11 @@ def regular_beacon() -> Scenario:
     for port, hosts in ((9000, HOSTS[:2]), (10000, HOSTS[1:])):
         traffic.append(_exact("198.51.100.10", port, few, hosts))
     traffic += [_exact("198.51.100.9", 9000, few, HOSTS), _exact("198.51.100.11", 9000, few, HOSTS[:1])]
-    # A pause that is too long to be measured, or not, beside another host, and another port, at other times.
+    # A pause that is too long to be measured, or not, and work, beside another host, and another port, at other times.
     lone = paused([*[240] * 5, 2161, *[240] * 4], start=20055)
     long = paused([*[240] * 8, 1000, *[240] * 8])
-    beside = ((lone, (20055, 40055)), (lone, (55, 20055)), (long, clock(60, 14)))
+    work = counted([3] * 20 + [30] + [3] * 15, 11)
+    beside = ((lone, (20055, 40055)), (lone, (55, 20055)), (long, clock(60, 14)), (work, [600] * 60))
     for number, (times, others) in enumerate(beside):
         for turn, (host, port) in enumerate(((HOSTS[1], 443), (HOSTS[0], 444))):
             to = f"198.51.100.{20 + 2 * number + turn}"
