@@ -56,6 +56,7 @@ GONE_THROUGH = {
         "connection_burst_ddos",
         "dns_query_burst_dga",
         "irc_connection_from_workstation",
+        "miner_stratum_connection",
         "powershell_download_loop",
         "smtp_spam_burst",
         "socks_relay_node",
