@@ -198,15 +198,19 @@ def _stage(command: Command, lookups: Mapping[str, Sequence[str]]) -> Stage:
             start = f"{prefix}."
             return lambda rows: [{name.removeprefix(start): value for name, value in row.items()} for row in rows]
         case Mvexpand(field=field):
-            # The manual does not say what becomes of a row without a value. It stays, as one of one value does: a query
-            # that relies on its going is found wrong, and ours ask for a value before.
-            return lambda rows: [{**row, field: one} for row in rows for one in several(row.get(field)) or [None]]
+            return lambda rows: [one for row in rows for one in _expanded(row, field)]
         case Lookup():
             return lambda rows: _looked_up(rows, command, lookups)
         case Append() | Search() | Tstats():
             raise TypeError(command)
         case _:
             assert_never(command)
+
+
+def _expanded(row: Row, field: str) -> list[Row]:
+    """A row for each value. The manual does not say what becomes of a row without one. It stays, as one of one value
+    does: a query that relies on its going is found wrong, and ours ask for a value before."""
+    return [{**row, field: one} for one in several(row.get(field))] or [row]
 
 
 def _looked_up(rows: list[Row], command: Lookup, lookups: Mapping[str, Sequence[str]]) -> list[Row]:
