@@ -48,7 +48,7 @@ def _of_pauses() -> list[list[float]]:
         # A pause of five times the mean, and one that is longer, and ones within the range of other factors.
         *(
             paused([*[period] * 5, 9 * period + more, *[period] * 4])
-            for period, more in ((240, 0), (240, 1), (240, -1))
+            for period, more in ((240, 0), (240, 0.001), (240, 1), (240, -1))
         ),
         *(paused([*repeat(180, 6), long, *repeat(180, 6)]) for long in (1200, 1500)),
         # A clock whose evidence is 12, from ten connections, and two further of just less.
