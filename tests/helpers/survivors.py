@@ -90,6 +90,7 @@ GONE_THROUGH = {
         "botnet_node_beaconing",
         "connection_burst_ddos",
         "dns_query_burst_dga",
+        "edge_device_admin_exposure",
         "irc_connection_from_workstation",
         "miner_stratum_connection",
         "persistence_then_beacon",
