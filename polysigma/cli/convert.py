@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,9 +11,10 @@ import click
 
 from polysigma.diagnostics import Diagnostic, PolysigmaError, Severity, as_text
 from polysigma.files import write_whole, writing
+from polysigma.garbage import seldom_collected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from polysigma.convert import Conversion
 
@@ -70,7 +70,7 @@ def command(
         for name, targets in known_platforms().items():
             click.echo(f"{name}\t{' '.join(targets)}")
         return
-    with _seldom_collected():
+    with seldom_collected():
         files, findings = read_rules(rules or packaged_names())
         wanted = pairs(platforms, target)
         gc.freeze()  # what was read is no garbage
@@ -117,17 +117,6 @@ def command(
 
 _COLLECTED = 500
 """After how many conversions the rules that are done with are freed."""
-
-
-@contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """Leaves the collector of garbage to be called: at its own turns it looks through thousands of rules again and
-    again, for the little that `convert` has not taken apart."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _warning(finding: Diagnostic) -> Diagnostic:

@@ -7,13 +7,13 @@ the same rows, window by window, and against what the other platforms find.
 
 from __future__ import annotations
 
-import gc
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
+from polysigma.garbage import seldom_collected
 from polysigma.prove.judgement import pronounce
 from polysigma.prove.model import Case, Difference, Proof, Status, Verdict, shown_elsewhere
 from polysigma.prove.prepare import prepare
@@ -127,12 +127,8 @@ def _performed(trials: Sequence[Trial], workers: int) -> Iterator[tuple[Trial, O
 
 
 def _perform_all(trials: Sequence[Trial]) -> list[Outcome]:
-    """The collector of garbage waits for the end: at its own turns it looks through all rows again and again."""
-    gc.disable()
-    try:
+    with seldom_collected():
         return [perform(trial) for trial in trials]
-    finally:
-        gc.enable()
 
 
 def _length(trial: Trial) -> float:
