@@ -29,18 +29,14 @@ def fallbacks(plan: Plan, rows: Sequence[Mapping[str, Any]], hosts: Iterable[str
     Then, by themselves so that all windows of them are run, copies that each of the times puts at an edge of a day, and
     others most of an hour later, of few rows all day, so that some window begins or ends in between.
     """
-    # Not every kind of event has a time of its context.
-    copies = Copies(plan, [*rows, {"ContextTimeStamp": None}], hosts)
-    times = copies.raw(TIME_COLUMN)
+    copies, times = _timed(plan, rows, hosts)
     yield [row for made in (_of_hosts, _of_addresses) for row in made(copies, rows)] + [
         {**row, **dict.fromkeys(times[:gone])} for gone in range(1, len(times)) for row in copies.fresh(rows)
     ]
-    for place, name in enumerate(times if len(times) > 1 else ()):
-        unit = 1_000 if place == len(times) - 1 else 1
+    for place in range(len(times) if len(times) > 1 else 0):
         for into in (0, DAY - 1):
-            # Of several the first that is there decides.
             yield [
-                {**row, **dict.fromkeys(times[:place]), name: str((_day(row[times[-1]], into) + later) * unit)}
+                _moved(row, times, place, into + later)
                 for later in (range(0, DAY, LATER) if len(rows) < FEW else (0, LATER))
                 for row in copies.fresh(rows)
             ]
@@ -48,25 +44,32 @@ def fallbacks(plan: Plan, rows: Sequence[Mapping[str, Any]], hosts: Iterable[str
 
 def of_starts(plan: Plan, rows: Sequence[Mapping[str, Any]], hosts: Iterable[str]) -> Iterator[list[dict[str, Any]]]:
     """Copies in which starts of processes alone are at an edge of a day, by each of the times, and others all day."""
-    copies = Copies(plan, [*rows, {"ContextTimeStamp": None}], hosts)
-    times = copies.raw(TIME_COLUMN)
+    copies, times = _timed(plan, rows, hosts)
     starts = [place for place, row in enumerate(rows) if there(row.get("ProcessStartTime"))]
-    for number, name in enumerate(times if starts and len(starts) < len(rows) else ()):
-        unit = 1_000 if number == len(times) - 1 else 1
+    for place in range(len(times) if starts and len(starts) < len(rows) else 0):
         for into in (0, DAY - 1):
             fresh = copies.fresh(rows)
-            made = [(fresh[place], 0) for place in starts]
+            made = [(fresh[start], 0) for start in starts]
             made += [(row, later) for later in range(LATER, DAY, LATER) for row in copies.fresh([rows[starts[0]]])]
-            others = [row for place, row in enumerate(fresh) if place not in starts]
-            yield others + [
-                {**row, **dict.fromkeys(times[:number]), name: str((_day(row[times[-1]], into) + later) * unit)}
-                for row, later in made
-            ]
+            others = [row for number, row in enumerate(fresh) if number not in starts]
+            yield others + [_moved(row, times, place, into + later) for row, later in made]
 
 
-def _day(milliseconds: str, into: int) -> int:
-    """So many seconds into the day of a time."""
-    return int(milliseconds) // 1_000 // DAY * DAY + into
+def _timed(plan: Plan, rows: Sequence[Mapping[str, Any]], hosts: Iterable[str]) -> tuple[Copies, list[str]]:
+    """A maker of copies, and the columns of times, the first one that is read first."""
+    # Not every kind of event has a time of its context.
+    copies = Copies(plan, [*rows, {"ContextTimeStamp": None}], hosts)
+    return copies, copies.raw(TIME_COLUMN)
+
+
+def _moved(row: Mapping[str, Any], times: Sequence[str], place: int, into: int) -> dict[str, Any]:
+    """A row so many seconds into its day by one of the times, without those that are read before it.
+
+    The last one is in milliseconds, the others in seconds.
+    """
+    seconds = int(row[times[-1]]) // 1_000 // DAY * DAY + into
+    unit = 1_000 if place == len(times) - 1 else 1
+    return {**row, **dict.fromkeys(times[:place]), times[place]: str(seconds * unit)}
 
 
 def _of_hosts(copies: Copies, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -105,29 +105,28 @@ def values(plan: Plan) -> Iterator[tuple[str, Callable[[Any], Any]]]:
     """Each column that is compared, with each of the values that it is to have, made from that of the row."""
     done = set()
     fixed = of_events(plan)
-    for expression in expressions(plan):
-        for node in walk(expression):
-            for column, value in _compared(node):
-                if (column, value) in done:
-                    continue
-                done.add((column, value))
-                if isinstance(value, tuple):
-                    yield from ((column, partial(_filled, value, fill)) for fill in _FILLS)
-                    yield column, partial(constant, "".join(part for part in value if isinstance(part, str)))
-                elif column in fixed:
-                    yield column, partial(_of_kind, plan, column, value)
-                else:
-                    yield column, partial(constant, value)
-            if isinstance(node, Or):
-                yield from _one_of(node)
-            if isinstance(node, TextMatch) and not node.cased:
-                yield from ((name, made) for made in _beyond(node.parts) for name in columns(node.item))
-            if isinstance(node, Call) and node.name == "labels":
-                # The root of all names, of which no labels are left.
-                yield from ((name, partial(constant, ".")) for name in columns(node))
-            if isinstance(node, Call) and node.name == "base_name":
-                # A path without a name behind its last separator.
-                yield from ((name, "{}\\".format) for name in columns(node))
+    for node in _nodes(plan):
+        for column, value in _compared(node):
+            if (column, value) in done:
+                continue
+            done.add((column, value))
+            if isinstance(value, tuple):
+                yield from ((column, partial(_filled, value, fill)) for fill in _FILLS)
+                yield column, partial(constant, "".join(part for part in value if isinstance(part, str)))
+            elif column in fixed:
+                yield column, partial(_of_kind, plan, column, value)
+            else:
+                yield column, partial(constant, value)
+        if isinstance(node, Or):
+            yield from _one_of(node)
+        if isinstance(node, TextMatch) and not node.cased:
+            yield from ((name, made) for made in _beyond(node.parts) for name in columns(node.item))
+        if isinstance(node, Call) and node.name == "labels":
+            # The root of all names, of which no labels are left.
+            yield from ((name, partial(constant, ".")) for name in columns(node))
+        if isinstance(node, Call) and node.name == "base_name":
+            # A path without a name behind its last separator.
+            yield from ((name, "{}\\".format) for name in columns(node))
 
 
 def constant(value: Any, _: Any) -> Any:
@@ -239,16 +238,10 @@ def choices(plan: Plan) -> dict[str, list[int]]:
     return found
 
 
-def of_labels(plan: Plan) -> set[str]:
-    """The columns of names whose labels are asked for."""
-    nodes = _nodes(plan)
-    return {name for node in nodes if isinstance(node, Call) and node.name == "labels" for name in columns(node)}
-
-
-def of_base_names(plan: Plan) -> set[str]:
-    """The columns of paths whose base name is asked for."""
-    nodes = _nodes(plan)
-    return {name for node in nodes if isinstance(node, Call) and node.name == "base_name" for name in columns(node)}
+def of_calls(plan: Plan, function: str) -> set[str]:
+    """The columns that a function is asked of, such as names of their labels."""
+    called = (node for node in _nodes(plan) if isinstance(node, Call) and node.name == function)
+    return {name for node in called for name in columns(node)}
 
 
 def of_truth(plan: Plan) -> set[str]:

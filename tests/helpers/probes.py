@@ -25,8 +25,7 @@ from plan_values import (
     measured,
     named,
     needed,
-    of_base_names,
-    of_labels,
+    of_calls,
     of_truth,
     values,
 )
@@ -141,7 +140,7 @@ class _Base:
     def paths(self) -> list[str]:
         """The columns of rows that are measured, and of whose values the base name is asked for."""
         measures = set(self.raw(measured(self.plan)))
-        return [name for name in self.raw(of_base_names(self.plan)) if name in measures]
+        return [name for name in self.raw(of_calls(self.plan, "base_name")) if name in measures]
 
     @cached_property
     def grouped(self) -> list[str]:
@@ -391,7 +390,7 @@ def _of_groups(base: _Base, listed: list[str], inner: list[str], most: int) -> I
 
 def _spelled(base: _Base) -> Iterator[dict[str, Any]]:
     """An address in two spellings by turns, in one row more than there are; a row more of a name that ends in a dot."""
-    for name in base.raw(of_labels(base.plan)):
+    for name in base.raw(of_calls(base.plan, "labels")):
         fresh = base.copies.fresh(base.rows)
         yield from (*fresh, {**fresh[-1], name: f"{fresh[-1].get(name)}."})
     last = count(101)
